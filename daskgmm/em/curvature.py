@@ -1,4 +1,4 @@
-"""The curvature of the log-likelihood of complete and exact rows: one pass."""
+"""The curvature of the log-likelihood of rows as they are: one pass."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from operator import add
 
 import numpy as np
 
+from daskgmm.em.likelihood import Likelihood
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import ScoreChart
-from daskgmm.gaussian.charts.score_curvature import SumsOfSquares, sums_of_squares
+from daskgmm.gaussian.charts.score_curvature import SumsOfSquares, no_squares, sums_of_squares
+from daskgmm.gaussian.missing.patterns import grouped
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import reduce_batches
@@ -22,30 +24,41 @@ class CurvatureWork:
     """The sums over one batch, of rows that have a weight."""
 
     chart: ScoreChart
+    likelihood: Likelihood
     all_rows: bool = False
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> SumsOfSquares:
         """Return the sums over the batch."""
-        none = np.empty((0, self.chart.parameters.n_features))
-        found = sums_of_squares(self.chart, none, np.empty(0))
-        return functools.reduce(add, map(self._of_block, blocks), found)
+        weighed = map(_weighed, blocks)
+        found = self._by_pattern(weighed) if self.likelihood.gaps else self._of_blocks(weighed)
+        return functools.reduce(add, found, no_squares(self.chart))
 
-    def _of_block(self, block: Block) -> SumsOfSquares:
-        weights = block.weights
-        if weights is not None and not weights.all():  # a row of weight 0 may be anything
-            block = block.kept(np.flatnonzero(weights))
-            weights = block.weights
-        x = np.asarray(block.x, np.float64)
-        given = np.ones(len(x)) if weights is None else weights.astype(np.float64)
-        labels = block.beside.labels
-        return sums_of_squares(self.chart, x, given, labels, all_rows=self.all_rows)
+    def _of_blocks(self, blocks: Iterator[Block]) -> Iterator[SumsOfSquares]:
+        conditioning = self.likelihood.conditioning(self.chart)
+        for block in blocks:
+            yield sums_of_squares(self.chart, conditioning, block, all_rows=self.all_rows)
+
+    def _by_pattern(self, blocks: Iterator[Block]) -> Iterator[SumsOfSquares]:
+        for pattern, block in grouped(blocks, self.chart.parameters.n_features):
+            given = self.likelihood.conditioning(self.chart, pattern)
+            yield sums_of_squares(self.chart, given, block, all_rows=self.all_rows)
+
+
+def _weighed(block: Block) -> Block:
+    """Return the rows of a block that have a weight, in float64: others may be anything."""
+    beside, x = block.beside, np.asarray(block.x, np.float64)
+    weights = block.weights
+    if weights is None or weights.all():
+        return Block(x, beside)
+    kept = Block(x, beside).kept(np.flatnonzero(weights))
+    return Block(kept.x, kept.beside)
 
 
 def squares_of_scores(data: Dataset, chart: ScoreChart, *, all_rows: bool = False) -> SumsOfSquares:
     """Return the sums over a data set, as `sums_of_squares` those over rows."""
     k, size, n_parameters = chart.parameters.n_components, chart.size, chart.n_parameters
-    nbytes = 8 * (n_parameters**2 + k * size**2)
-    work = CurvatureWork(chart, all_rows)
+    nbytes = 8 * (n_parameters**2 + 2 * k * size**2)
+    work = CurvatureWork(chart, Likelihood.of(data), all_rows)
     outcome = reduce_batches(data, work, add, name="daskgmm-curvature", result_nbytes=nbytes)
     found: SumsOfSquares = outcome.value
     return found

@@ -10,6 +10,12 @@ from typing import Any
 from daskgmm.arrays import Array
 from daskgmm.em.expectation import OF_MORE_THAN_TILES
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.conditionals import (
+    CompleteRows,
+    Conditioning,
+    NoisyRows,
+    ObservedColumns,
+)
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel
@@ -23,8 +29,8 @@ from daskgmm.gaussian.kernels.choice import (
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.missing.kernel import MarginalKernel
+from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 
 
@@ -53,23 +59,15 @@ class Likelihood:
         width = None if noise is None else noise.n_features
         return cls(data.transform.marginalise, width, data.beside.labels is not None)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether rows are complete and exact."""
-        return not self.gaps and self.noise is None
+    def conditioning(self, chart: ScoreChart, pattern: Pattern | None = None) -> Conditioning:
+        """Return what rows tell, of those with gaps the rows of one pattern."""
+        if pattern is not None:
+            return ObservedColumns.of(chart, pattern)
+        return CompleteRows.of(chart) if self.noise is None else NoisyRows.of(chart, self.noise)
 
-    def kernel(
-        self,
-        chart: ScoreChart,
-        parameters: Parameters,
-        half_range: Array,
-        tolerance: float = TOLERANCE,
-        together: int = 1,
-    ) -> Kernel:
-        """Return the kernel of a mixture near that of a chart, exact to a tolerance in nats.
-
-        `together` is the number of such mixtures in the pass.
-        """
+    def kernel(self, chart: ScoreChart, half_range: Array) -> Kernel:
+        """Return the kernel of the mixture of a chart."""
+        parameters = chart.parameters
         k, d = parameters.means.shape
         kernel: Kernel
         if self.noise is not None:
@@ -79,9 +77,9 @@ class Likelihood:
         if self.gaps:
             about = parameters, chart.center
             # As in MarginalKernel.choose: patterns are off by at most d times as much.
-            natural = d * error < tolerance
+            natural = d * error < TOLERANCE
             kernel = MarginalKernel.about(*about, noise=chart.noise, natural=natural)
-        elif error >= tolerance or is_whitened_faster(structure_of(parameters), k * together, d):
+        elif error >= TOLERANCE or is_whitened_faster(structure_of(parameters), k, d):
             kernel = whitened_kernel(parameters, noise=chart.noise)
         else:
             kernel = fast_kernel(parameters, chart.center, chart.noise)

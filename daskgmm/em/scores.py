@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from daskgmm.em.survey.uniform_sample import rule_of
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.charts.score_chart import TILE, ScoreChart
+from daskgmm.gaussian.charts.row_scores import scores_of_rows
+from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.missing.patterns import Pattern, by_pattern
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
@@ -32,7 +35,7 @@ SEED = 0
 
 SHORT = 8_000
 """Scores of a unit, those of all its rows and components, up to which they are made row by row, at
-4 ns a score: moments take 30 us a unit."""
+4 ns a score: moments take 30 us a unit, with gaps of each pattern."""
 
 AT_ONCE = 64
 """Units whose moments become scores together."""
@@ -45,6 +48,11 @@ UNITS_WAITING = 1024
 
 UNIT_BYTES = 256 << 20
 """Most bytes of the scores of all units."""
+
+Group = tuple[Pattern | None, NDArray[np.intp] | slice]
+"""Rows of one pattern of missing values; None where rows have no gaps."""
+
+ALL_ROWS: Group = None, slice(None)
 
 LARGEST_GROUP = 2.0**53
 """Group numbers beyond are not exact in float64."""
@@ -63,8 +71,6 @@ class Scores:
     weights : ndarray of shape (u,)
         Sum of the weights of their rows.
     weighing : Weighing
-    half_range : ndarray of shape (d,)
-        Largest distance of a row from `ScoreChart.center` in each column.
     sample : Sample or None
         Rows in the coordinates of the model.
     """
@@ -73,7 +79,6 @@ class Scores:
     sums: Array
     weights: Array
     weighing: Weighing
-    half_range: Array
     sample: Sample | None = None
 
 
@@ -145,34 +150,38 @@ class ScoreWork:
 
     def _scored(self, block: Block, units: NDArray[np.int64], starts: NDArray[np.intp]) -> Scores:
         lengths = np.diff(starts, append=len(block.x))
-        given, center = block.weights, self.chart.center
-        counted = block.x if given is None else block.x[given > 0]
-        reach = half_range(counted, center)
+        given = block.weights
         totals = lengths.astype(np.float64)
         if given is not None:
             totals = np.add.reduceat(given.astype(np.float64), starts)
-        short = len(block.x) * self.chart.free.shape[0] < SHORT * len(starts)
-        if short and self.likelihood.is_plain:
-            sums = self._row_by_row(block, lengths)
+        groups: list[Group] = [ALL_ROWS]
+        if self.likelihood.gaps:
+            groups = list(by_pattern(block.x))
+        if len(block.x) * self.chart.free.shape[0] < SHORT * len(starts) * len(groups):
+            sums = self._row_by_row(block, lengths, groups)
         else:
-            kernel = self.likelihood.kernel(self.chart, self.chart.parameters, reach)
+            counted = block.x if given is None else block.x[given > 0]
+            kernel = self.likelihood.kernel(self.chart, half_range(counted, self.chart.center))
             sums = self._unit_by_unit(kernel, block, starts)
-        return Scores(units, sums, totals, weigh(given, len(block.x)), reach)
+        return Scores(units, sums, totals, weigh(given, len(block.x)))
 
-    def _row_by_row(self, block: Block, lengths: NDArray[np.intp]) -> Array:
-        x, weights, labels = block.x, block.weights, block.beside.labels
+    def _row_by_row(self, block: Block, lengths: NDArray[np.intp], groups: list[Group]) -> Array:
+        weights, chart, x = block.weights, self.chart, block.x
         if weights is not None:  # a row of weight 0 may be anything
-            x = np.where(weights[:, None] > 0, x, self.chart.parameters.means[0])
+            x = np.where(weights[:, None] > 0, x, chart.parameters.means[0])
         numbers = np.repeat(np.arange(len(lengths)), lengths)
-        sums = np.zeros((len(lengths), self.chart.n_parameters))
-        for first in range(0, len(x), TILE):
-            rows = slice(first, first + TILE)
-            known = None if labels is None else labels[rows]
-            scores, own = self.chart.of_rows(x[rows], known), numbers[rows]
-            if weights is not None:
-                scores *= weights[rows]
-            begins = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
-            sums[own[begins]] += np.add.reduceat(scores, begins, axis=1).T
+        sums = np.zeros((len(lengths), chart.n_parameters))
+        for pattern, rows in groups:
+            own, columns = numbers[rows], slice(None) if pattern is None else pattern
+            part = Block(x[rows][:, columns], block.beside.map(itemgetter(rows)))
+            given = self.likelihood.conditioning(chart, pattern)
+            for first in range(0, len(own), given.tile_rows):
+                tile = slice(first, first + given.tile_rows)
+                scores, units = scores_of_rows(chart, given, part.part(tile)), own[tile]
+                if weights is not None:
+                    scores *= weights[rows][tile]
+                begins = np.flatnonzero(np.r_[True, units[1:] != units[:-1]])
+                sums[units[begins]] += np.add.reduceat(scores, begins, axis=1).T
         return sums
 
     def _unit_by_unit(self, kernel: Kernel, block: Block, starts: NDArray[np.intp]) -> Array:
@@ -208,8 +217,7 @@ def half_range(x: NDArray[Any], center: Array) -> Array:
 
 def none_of(chart: ScoreChart) -> Scores:
     """Return the scores of no units."""
-    sums, reach = np.empty((0, chart.n_parameters)), np.zeros(chart.parameters.n_features)
-    return Scores(np.empty(0, np.int64), sums, np.empty(0), Weighing(), reach)
+    return Scores(np.empty(0, np.int64), np.empty((0, chart.n_parameters)), np.empty(0), Weighing())
 
 
 def merge_scores(parts: Sequence[Scores]) -> Scores:
@@ -233,8 +241,7 @@ def merge_scores(parts: Sequence[Scores]) -> Scores:
         sums[own] += part.sums
         weights[own] += part.weights
         first += len(own)
-    reach = np.max([part.half_range for part in parts], axis=0)
-    return Scores(units, sums, weights, weighing, reach)
+    return Scores(units, sums, weights, weighing)
 
 
 class Gathering:
@@ -278,4 +285,4 @@ def scores_of(
     found, sample = gathering.scores(), join(samples).smallest(capacity) if samples else None
     weighed = found.weights > 0
     units, sums, weights = found.units[weighed], found.sums[weighed], found.weights[weighed]
-    return Scores(units, sums, weights, found.weighing, found.half_range, sample)
+    return Scores(units, sums, weights, found.weighing, sample)

@@ -8,14 +8,15 @@ from scipy.special import log_softmax, logsumexp
 import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.conditionals import CompleteRows
+from daskgmm.gaussian.charts.row_scores import responsibilities, scores_of_rows
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.charts.score_curvature import sums_of_squares
-from daskgmm.gaussian.charts.slopes import Beside
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
-from tests.gaussian.mixtures import parameters_of
+from tests.gaussian.mixtures import beside, parameters_of
 
 K, D, STEP = 3, 2, 1e-4
 R = np.random.default_rng(0)
@@ -75,7 +76,9 @@ def test_scores_are_slopes_of_the_log_likelihood(chart, kind):
     steps, labels = STEP * np.eye(chart.n_parameters), labels_of(kind)
     slopes = [log_likelihood(chart, e, labels) - log_likelihood(chart, -e, labels) for e in steps]
     scores = np.array(slopes) / (2 * STEP)
-    assert_allclose(chart.of_rows(X, labels) @ W, scores, rtol=1e-6, atol=1e-6)
+    block = Block(X, Companions(W, labels))
+    found = scores_of_rows(chart, CompleteRows.of(chart), block)
+    assert_allclose(found @ W, scores, rtol=1e-6, atol=1e-6)
     own, noise = chart.parameters, chart.noise
     natural = NaturalKernel.of(own, X.mean(0), noise)
     for kernel in (WhitenedKernel.of(own, noise=noise), natural):
@@ -101,33 +104,16 @@ def test_curvature_is_that_of_the_log_likelihood(chart, kind):
     second = [
         [value(a + b) - value(a - b) - value(b - a) + value(-a - b) for b in steps] for a in steps
     ]
-    sums = sums_of_squares(chart, X, W, labels, all_rows=True)
+    given, block = CompleteRows.of(chart), Block(X, Companions(W, labels))
+    sums = sums_of_squares(chart, given, block, all_rows=True)
     found = sums.curvature(chart)
-    unknown = sums_of_squares(chart, X, W, labels)
+    unknown = sums_of_squares(chart, given, block)
     assert_allclose(unknown.curvature(chart), found, rtol=1e-9, atol=1e-11)
     assert_allclose(found * W.sum(), -np.array(second) / (4 * STEP**2), atol=1e-4)
-    scores = chart.of_rows(X, labels)
+    scores = scores_of_rows(chart, given, block)
     wanted = (scores * W) @ scores.T
     assert_allclose(sums.of_rows * W.sum(), wanted, rtol=1e-12, atol=1e-12)
-    gamma = np.concatenate([each for _, each, _ in chart.tiles(X, labels)], axis=1)
-    assert_allclose(sums.counts, gamma @ W)
-
-
-def test_slopes_beside_are_those_of_the_log_likelihood(chart):
-    random = np.random.default_rng(1)
-    for _ in range(3):
-        step = 0.02 * random.normal(size=chart.n_parameters)
-        beside = Beside.of(chart, step)
-        own = beside.parameters
-        kernel = WhitenedKernel.of(own, noise=chart.noise)
-        (moments,) = NumpyBackend().moments([kernel], iter([Block(X, Companions(W))]), len(X))
-        assert moments.log_likelihood == pytest.approx(log_likelihood(chart, step), rel=1e-12)
-        slopes = [
-            log_likelihood(chart, step + e) - log_likelihood(chart, step - e)
-            for e in STEP * np.eye(chart.n_parameters)
-        ]
-        wanted = np.array(slopes) / (2 * STEP)
-        assert_allclose(beside.slope(chart, moments), wanted, rtol=1e-6, atol=2e-6)
+    assert_allclose(sums.counts, responsibilities(chart, given(block), labels) @ W)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,26 +122,10 @@ def test_variances_follow_small_changes_of_coordinates(name):
     size = chart.n_parameters
     draws = R.normal(size=(size, size))
     covariance = draws @ draws.T
-    coordinates = (1e-6 * chart.free @ np.linalg.cholesky(covariance)).T.reshape(size, K, -1)
     own, changes = chart.parameters, []
-    for each in coordinates:
-        odds = np.exp(log_softmax(np.log(own.weights) + each[:, 0]))
-        means, covariances = own.means.copy(), np.empty((K, D, D))
-        for j in range(K):
-            factor, scale = own.precisions_cholesky[j], each[j, 1 + D :]
-            u = factor if chart.detail == 2 else np.diag(np.broadcast_to(factor, D))
-            lower = np.linalg.inv(u).T
-            if chart.detail == 2:
-                diagonal = np.equal(*packed.indices(D))
-                change = packed.unpack(scale * np.where(diagonal, np.sqrt(2), 1), D)
-            else:
-                root = np.sqrt(2 / (D if len(scale) < D else 1))
-                change = np.diag(np.broadcast_to(scale * root, D))
-            precision = u @ (np.eye(D) - change) @ u.T
-            covariances[j] = np.linalg.inv(precision)
-            means[j] += lower @ each[j, 1 : 1 + D]
-        structure = STRUCTURES[own.structure]
-        of_form = structure.precision.of_matrices(covariances)
+    for step in 1e-6 * np.linalg.cholesky(covariance).T:
+        odds, means, covariances = beside(chart, step)
+        of_form = STRUCTURES[own.structure].precision.of_matrices(covariances)
         changes.append((odds - own.weights, means - own.means, of_form - own.covariances))
     weights, means, covariances = (
         np.sum(np.square(np.array(part) / 1e-6), axis=0) for part in zip(*changes, strict=True)

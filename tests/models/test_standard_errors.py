@@ -547,34 +547,44 @@ def test_noise_that_all_rows_share_adds_to_the_variances_alone(covariance_type):
 
 @pytest.mark.parametrize("kind", ["gaps", "noise"])
 def test_rows_that_lack_nothing_have_the_errors_of_complete_and_exact_ones(mixture, kind):
-    """But for differences; chunks, groups, weights and samples are as without."""
+    """With chunks, groups and weights, also those that count."""
     beside, settings = {}, {"missing": "marginalise"}
     if kind == "noise":
         beside, settings = {"noise_variance": np.full((len(X), 2), 1e-12)}, {}
     own = fitted(**settings, **beside)
     found, wanted = own.standard_errors(X, **beside), mixture.standard_errors(X)
-    assert_allclose(flat(found), flat(wanted), rtol=1e-3)
+    assert_allclose(flat(found), flat(wanted), rtol=1e-9)
     lazy = {name: da.from_array(value, chunks=(100, 2)) for name, value in beside.items()}
     chunked = own.standard_errors(da.from_array(X, chunks=(70, 2)), **lazy)
-    assert_allclose(flat(chunked), flat(found), rtol=1e-6)
+    assert_allclose(flat(chunked), flat(found), rtol=1e-9)
     groups, weights = np.arange(len(X)) % 60, R.integers(1, 4, len(X))
     found = own.standard_errors(X, groups=groups, **beside)
-    assert_allclose(flat(found), flat(mixture.standard_errors(X, groups=groups)), rtol=1e-3)
+    assert_allclose(flat(found), flat(mixture.standard_errors(X, groups=groups)), rtol=1e-9)
     weighted = fitted(weights=weights, **settings, **beside)
     found = weighted.standard_errors(X, weights, **beside)
     wanted = fitted(weights=weights).standard_errors(X, weights)
-    assert_allclose(flat(found), flat(wanted), rtol=1e-3)
-    with pytest.raises(SettingError, match="Name groups"):
-        weighted.standard_errors(X, weights, weights_are="counts", **beside)
+    assert_allclose(flat(found), flat(wanted), rtol=1e-9)
+    found = weighted.standard_errors(X, weights, weights_are="counts", **beside)
+    wanted = fitted(weights=weights).standard_errors(X, weights, weights_are="counts")
+    assert found.units == wanted.units == weights.sum()
+    assert_allclose(flat(found), flat(wanted), rtol=1e-9)
 
 
-def test_many_patterns_of_gaps_are_refused(monkeypatch):
+def test_rows_of_nearly_as_many_patterns():
+    """Of one Gaussian along axes each column has the errors of its own rows."""
+    x = np.random.default_rng(3).normal(size=(600, 12))
+    x[np.random.default_rng(4).random(x.shape) < 0.5] = np.nan
+    assert len(np.unique(np.isnan(x), axis=0)) > 500
+    mixture = fitted(x, 1, missing="marginalise", covariance_type="diag")
+    found = mixture.standard_errors(x, np.ones(len(x)), weights_are="counts")
+    there = (~np.isnan(x)).sum(axis=0)
+    wanted = np.nanstd(x, axis=0) / np.sqrt(there)
+    assert_allclose(found.means[0], wanted, rtol=1e-6)
+
+
+def test_gaps_of_rows_that_are_dropped():
     gaps = np.where(np.arange(len(X))[:, None] % 4 == [1, 2], np.nan, X)
-    mixture = fitted(gaps, missing="marginalise")
-    monkeypatch.setattr("daskgmm.models.uncertainty.refusals.MOST_PATTERNS", 32)
-    with pytest.raises(SettingError, match="gaps have 3 patterns, and the mixture has 11 free"):
-        mixture.standard_errors(gaps)
-    mixture.set_params(missing="drop")
+    mixture = fitted(gaps, missing="marginalise").set_params(missing="drop")
     with pytest.raises(ValueError, match="from the maximum"):  # of other rows
         mixture.standard_errors(gaps)
 

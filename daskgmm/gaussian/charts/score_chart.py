@@ -11,7 +11,7 @@ the EM algorithm", Journal of the Royal Statistical Society B 44 (1982) 226-233)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,20 +23,11 @@ import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.algebra.precision import Charted
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
-from daskgmm.gaussian.kernels.barring import Barring
-from daskgmm.gaussian.kernels.softmax import exponentiate
-from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
-Labels = NDArray[np.intp]
-"""Numbers of the components that rows are of, -1 where unknown."""
-
 SEPARATE = ("spherical", "diag", "full")
 """Structure with one covariance of each component, by the detail of its form."""
-
-TILE = 1024
-"""Rows whose scores are computed at once."""
 
 SQRT_2 = float(np.sqrt(2.0))
 
@@ -120,17 +111,9 @@ class ScoreChart:
         return structure_of(self.parameters).precision.detail
 
     @cached_property
-    def _kernel(self) -> WhitenedKernel:
-        return WhitenedKernel.of(self.parameters, noise=self.noise)
-
-    @cached_property
     def classes(self) -> NDArray[np.intp]:
         """The classes of components that labels name: each is one by itself."""
         return np.arange(self.parameters.n_components)
-
-    @cached_property
-    def _barring(self) -> Barring:
-        return Barring(self.classes)
 
     @cached_property
     def size(self) -> int:
@@ -142,18 +125,37 @@ class ScoreChart:
         return self.free.T.tocsr()
 
     @cached_property
-    def _odds(self) -> Array:
+    def odds(self) -> Array:
         """What free coordinates change of the log odds, (k, P)."""
         return np.asarray(self.free[:: self.size].toarray())
 
     @cached_property
-    def _excess(self) -> Array:
-        """What `reg_covar` adds to z z^T less its mean I, in the form of the covariances."""
-        factors = self.parameters.precisions_cholesky
+    def axes(self) -> Array:
+        """Inverses of the standard deviations (k, d) of components that have no matrices."""
+        own = self.parameters
+        return np.array(
+            np.broadcast_to(own.precisions_cholesky.reshape(len(own.means), -1), own.means.shape)
+        )
+
+    @cached_property
+    def lower(self) -> Array:
+        """L, with the covariances L L^T, shape (k, d, d)."""
         if self.detail == 2:
+            return np.asarray(np.linalg.inv(self.parameters.precisions_cholesky).swapaxes(1, 2))
+        return np.eye(self.axes.shape[1]) / self.axes[:, :, None]
+
+    def excess_of(self, reg_covar: float) -> Array:
+        """Return what `reg_covar` adds to z z^T, less the mean I: packed, or diagonals; (k, q)."""
+        if self.detail == 2:
+            factors = self.parameters.precisions_cholesky
             products = factors.swapaxes(-1, -2) @ factors
-            return self.reg_covar * products - np.eye(factors.shape[-1])
-        return self.reg_covar * factors**2 - 1.0
+            return packed.pack(reg_covar * products - np.eye(factors.shape[-1]))
+        return reg_covar * self.axes**2 - 1.0
+
+    @cached_property
+    def excess(self) -> Array:
+        """That of the fit's `reg_covar`."""
+        return self.excess_of(self.reg_covar)
 
     def of_moments(self, parts: Sequence[Moments]) -> Array:
         """Return the score of the rows of each of some moments, about the same points.
@@ -183,17 +185,14 @@ class ScoreChart:
 
     def _quadratic(self, second: Array, counts: Array) -> Array:
         """Return the scores (parts, k, q) of covariances from second moments about the means."""
-        factors = self.parameters.precisions_cholesky
+        factors, excess = self.parameters.precisions_cholesky, counts[..., None] * self.excess
         if self.detail == 2:
-            within = factors.swapaxes(-1, -2) @ second @ factors
-            within += counts[..., None, None] * self._excess
-            return np.asarray(packed.pack(within) / self.norms)
+            within = packed.pack(factors.swapaxes(-1, -2) @ second @ factors)
+            return np.asarray((within + excess) / self.norms)
         if self.detail == 1:
-            return np.asarray((second * factors**2 + counts[..., None] * self._excess) / SQRT_2)
-        d = self.parameters.n_features
-        within = second * factors.reshape(-1, 1) ** 2
-        within = within + d * counts[..., None] * self._excess.reshape(-1, 1)
-        return np.asarray(within / np.sqrt(2.0 * d))
+            return np.asarray((second * factors**2 + excess) / SQRT_2)
+        within = second * factors.reshape(-1, 1) ** 2 + excess.sum(axis=-1, keepdims=True)
+        return np.asarray(within / np.sqrt(2.0 * self.parameters.n_features))
 
     @cached_property
     def norms(self) -> Array:
@@ -201,91 +200,9 @@ class ScoreChart:
         rows, columns = packed.indices(self.parameters.n_features)
         return np.where(rows == columns, SQRT_2, 1.0)
 
-    def _whitened(self, x: Array, component: int) -> Array:
-        """Return z of rows x (b, d), shape (d, b)."""
-        difference = (x - self.parameters.means[component]).T
-        factor = self.parameters.precisions_cholesky[component]
-        if self.detail == 2:
-            return np.asarray(factor.T @ difference)
-        return np.asarray(factor.reshape(-1, 1) * difference)
-
-    def features(self, z: Array, component: int) -> Array:
-        """Return the scores of a component for rows z (d, b) that are its own, shape (p, b)."""
-        d, b = z.shape
-        excess = self._excess[component]
-        found = np.empty((self.size, b))
-        found[0], found[1 : 1 + d] = 1.0, z
-        if self.detail == 2:
-            doubled = np.concatenate([z, z[: d // 2]])
-            for first in range(0, packed.size(d), d):  # all products of one lag
-                lag, stop = first // d, min(d, packed.size(d) - first)
-                own = found[1 + d + first : 1 + d + first + stop]
-                np.multiply(z[:stop], doubled[lag : lag + stop], out=own)
-            found[1 + d :] += packed.pack(excess)[:, None]
-            found[1 + d : 1 + 2 * d] /= SQRT_2  # squares come first
-        elif self.detail == 1:
-            found[1 + d :] = (z**2 + excess[:, None]) / SQRT_2
-        else:
-            found[1 + d :] = ((z**2).sum(0) + d * excess) / np.sqrt(2.0 * d)
-        return found
-
-    def responsibilities(self, x: Array, labels: Labels | None) -> tuple[Array, list[Array]]:
-        """Return responsibilities (k, b) of rows, and their z (d, b) for each component."""
-        k = self.parameters.n_components
-        parts = [self._whitened(x, component) for component in range(k)]
-        joint = np.stack([-0.5 * np.einsum("ib,ib->b", z, z) for z in parts])
-        joint += self._kernel.constant[:, None]
-        if labels is not None:
-            self._barring.bar(joint, labels)
-        maximum, total = np.empty(joint.shape[1]), np.empty(joint.shape[1])
-        exponentiate(joint, maximum, total)
-        joint /= total
-        return joint, parts
-
-    def tiles(
-        self, x: Array, labels: Labels | None = None
-    ) -> Iterator[tuple[slice, Array, list[Array]]]:
-        """Yield responsibilities (k, b) and the scores of each component, tile by tile."""
-        for first in range(0, len(x), TILE):
-            rows = slice(first, min(first + TILE, len(x)))
-            own = None if labels is None else labels[rows]
-            gamma, parts = self.responsibilities(x[rows], own)
-            yield rows, gamma, [self.features(z, i) for i, z in enumerate(parts)]
-
-    def of_rows(self, x: Array, labels: Labels | None = None) -> Array:
-        """Return the score of each row of x (b, d), shape (P, b); less what all weights share.
-
-        Rows may have `labels` (b,): the numbers of their components, or -1.
-        """
-        found = np.empty((self.n_parameters, len(x)))
-        for rows, gamma, features in self.tiles(x, labels):
-            self.join(gamma, features, found[:, rows])
-        return found
-
-    def join(self, gamma: Array, features: list[Array], out: Array) -> None:
-        """Write the scores of rows, (P, b), with the scores of each component of its own rows.
-
-        It is the product of `free` and all of these, without its zeros.
-        """
-        (k, d), size = self.parameters.means.shape, self.size
-        np.matmul(self._odds[:, : self.n_weights].T, gamma, out=out[: self.n_weights])
-        scaled = gamma / np.sqrt(self.parameters.weights)[:, None]
-        linear = out[self.n_weights : self.n_weights + k * d].reshape(k, d, -1)
-        quadratic = out[self.n_weights + k * d :]
-        is_shared = len(quadratic) < k * (size - 1 - d)
-        if is_shared:
-            quadratic[:] = 0.0
-        for component, own in enumerate(features):
-            np.multiply(own[1 : 1 + d], scaled[component], out=linear[component])
-            if is_shared:
-                quadratic += own[1 + d :] * gamma[component]
-            else:
-                part = quadratic.reshape(k, size - 1 - d, -1)[component]
-                np.multiply(own[1 + d :], scaled[component], out=part)
-
     def weight_variances(self, covariance: Array) -> Array:
         """Return the variances (k,) of the mixing proportions, from those of P coordinates."""
-        weights, odds = self.parameters.weights, self._odds
+        weights, odds = self.parameters.weights, self.odds
         change = weights[:, None] * (odds - weights @ odds)
         return _variances(change, covariance)
 
@@ -306,17 +223,9 @@ class ScoreChart:
             part = self.free[component * self.size : (component + 1) * self.size]
             own = part @ (part @ covariance).T
             coordinates[component] = np.diagonal(own)
-            means[component] = _variances(self._lower(component), own[1 : 1 + d, 1 : 1 + d])
+            means[component] = _variances(self.lower[component], own[1 : 1 + d, 1 : 1 + d])
             covariances.append(self._covariance_variances(component, own[1 + d :, 1 + d :]))
         return coordinates, means, np.stack(covariances)
-
-    def _lower(self, component: int) -> Array:
-        """Return L, with the covariance L L^T, shape (d, d)."""
-        own, d = self.parameters, self.parameters.n_features
-        factor = own.precisions_cholesky[component]
-        if self.detail == 2:
-            return np.asarray(np.linalg.inv(factor).T)
-        return np.diag(np.broadcast_to(1.0 / factor, d))
 
     def _covariance_variances(self, component: int, own: Array) -> Array:
         covariance, d = self.parameters.covariances[component], self.parameters.n_features
@@ -325,7 +234,7 @@ class ScoreChart:
         if self.detail == 0:
             return np.asarray(2.0 / d * covariance**2 * own[0, 0]).reshape(covariance.shape)
         rows, columns = packed.indices(d)
-        lower = self._lower(component)
+        lower = self.lower[component]
         change = lower[rows[:, None], rows] * lower[columns[:, None], columns]
         change += lower[rows[:, None], columns] * lower[columns[:, None], rows]
         change /= np.where(rows == columns, SQRT_2, 1.0)

@@ -8,7 +8,11 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.charts.score_chart import TILE, Labels, ScoreChart
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.conditionals import Conditionals, Conditioning
+from daskgmm.gaussian.charts.row_scores import features_of, join, responsibilities
+from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.charts.unseen import Unseen, unseen_of
 
 SURE = 1e-12
 """Probability that two draws of a row's component differ, below which it lacks no information."""
@@ -29,6 +33,7 @@ class SumsOfSquares:
     components : tuple of ndarray of shape (p, p), length k
         Those of the scores of each component, weighted by responsibilities. Where a row's
         component is known both are the same: such rows are in neither, unless they were asked for.
+        Of rows with gaps or noise they have the variances of what is not seen beside.
     """
 
     weight: float
@@ -70,43 +75,70 @@ class SumsOfSquares:
         return np.asarray(self.scores / self.weight)
 
 
+def no_squares(chart: ScoreChart) -> SumsOfSquares:
+    """Return the sums over no rows."""
+    k, size, n_parameters = chart.parameters.n_components, chart.size, chart.n_parameters
+    none = tuple(np.zeros((size, size)) for _ in range(k))
+    return SumsOfSquares(0.0, np.zeros(k), np.zeros((n_parameters, n_parameters)), none)
+
+
 def sums_of_squares(
     chart: ScoreChart,
-    x: Array,
-    weights: Array,
-    labels: Labels | None = None,
+    conditioning: Conditioning,
+    block: Block,
     *,
     all_rows: bool = False,
 ) -> SumsOfSquares:
-    """Return the sums over rows x (m, d) with weights (m,), and labels as of `ScoreChart.of_rows`.
+    """Return the sums over the rows of a block, all of which have a weight.
 
     Of `all_rows`, or of those whose component is not known.
     """
     k, size = chart.parameters.n_components, chart.size
     squares, counts = np.zeros((chart.n_parameters,) * 2, order="F"), np.zeros(k)
     products = [np.zeros((size, size), order="F") for _ in range(k)]
-    scores = np.empty((chart.n_parameters, min(TILE, len(x))))
-    for first in range(0, len(x), TILE):
-        rows = slice(first, min(first + TILE, len(x)))
-        known, own_weights = None if labels is None else labels[rows], weights[rows]
-        gamma, parts = chart.responsibilities(x[rows], known)
-        counts += gamma @ own_weights
+    n_tile = conditioning.tile_rows
+    scores = np.empty((chart.n_parameters, min(n_tile, len(block.x))))
+    unseen: list[Unseen] = []
+    for first in range(0, len(block.x), n_tile):
+        tile = block.part(slice(first, first + n_tile))
+        weights = _weights(tile)
+        given = conditioning(tile)
+        gamma = responsibilities(chart, given, tile.beside.labels)
+        counts += gamma @ weights
+        _add_unseen(chart, unseen, given, gamma * weights)
         if not all_rows:
             kept = np.flatnonzero(1.0 - np.einsum("kb,kb->b", gamma, gamma) > SURE)
-            gamma, own_weights = gamma[:, kept], own_weights[kept]
-            parts = [z[:, kept] for z in parts]
+            gamma, weights, given = gamma[:, kept], weights[kept], given.kept(kept)
             if not len(kept):
                 continue
-        own, shares = scores[:, : gamma.shape[1]], gamma * own_weights
-        features = [chart.features(z, i) for i, z in enumerate(parts)]
-        chart.join(gamma, features, own)
-        own *= np.sqrt(own_weights)
+        own, features = scores[:, : gamma.shape[1]], features_of(chart, given)
+        join(chart, gamma, features, own)
+        own *= np.sqrt(weights)
         squares = _with_squares(squares, own)
         for component, part in enumerate(features):
-            part *= np.sqrt(shares[component])
+            part *= np.sqrt(gamma[component] * weights)
             products[component] = _with_squares(products[component], part)
-    whole = tuple(map(_symmetric, products))
-    return SumsOfSquares(float(weights.sum()), counts, _symmetric(squares), whole)
+    whole = [_symmetric(part) for part in products]
+    if unseen:
+        whole = [part + rest.variance(chart) for part, rest in zip(whole, unseen, strict=True)]
+    return SumsOfSquares(float(_weights(block).sum()), counts, _symmetric(squares), tuple(whole))
+
+
+def _weights(block: Block) -> Array:
+    given = block.weights
+    return np.ones(len(block.x)) if given is None else given.astype(np.float64)
+
+
+def _add_unseen(
+    chart: ScoreChart, unseen: list[Unseen], given: Conditionals, shares: Array
+) -> None:
+    """Add the variances of what rows do not tell, for components with `shares` (k, b) of them."""
+    if given.spreads is None:
+        return
+    if not unseen:
+        unseen += [unseen_of(chart, len(each.covariances)) for each in given.spreads]
+    for total, means, spread, own in zip(unseen, given.means, given.spreads, shares, strict=True):
+        total.add(means, spread, own)
 
 
 def _with_squares(total: Array, columns: Array) -> Array:

@@ -99,6 +99,26 @@ class RowNoiseKernel(Kernel):
     def bind(self, work: Workspace, b: int) -> RowNoiseTile:
         return RowNoiseTile(self, work.rows, work.joint, work.weights, b)
 
+    def behind(self, rows: Array, noise: Array) -> tuple[Array, Array, Array]:
+        """Return what rows (d, b) with noise (e, b) tell of what is behind them, whitened.
+
+        Returns
+        -------
+        joint : ndarray of shape (k, b)
+            Log weights plus log densities.
+        means : ndarray of shape (k, d, b)
+            u: see `whitened`.
+        covariances : ndarray of shape (k, q, b)
+            Packed matrices, or the diagonals of diagonal ones (q = d).
+        """
+        k, b = len(self.means), rows.shape[1]
+        x = np.ascontiguousarray(rows, np.float64)
+        tile = RowNoiseTile(self, x, np.empty((k, b)), np.empty(b), b)
+        tile.noise = np.ascontiguousarray(noise, np.float64)
+        tile.log_joint()
+        means, covariances = (part.reshape(-1, k, b).swapaxes(0, 1) for part in tile.behind())
+        return tile.joint, means, covariances
+
     def completed(self, sums: _Sums, log_likelihood: float, weight: float, rows: int) -> Moments:
         """Return the moments of what is behind the rows."""
         counts, first, second = sums.behind(self)
@@ -177,6 +197,10 @@ class RowNoiseTile(Tile):
 
     def shared_term(self) -> float:
         return 0.0
+
+    def behind(self) -> tuple[Array, Array]:
+        """Return u (d, k b) and the covariances (q, k b) of what is behind the rows, whitened."""
+        return self._work.u, self._work.covariances()
 
     def add_to(self, sums: object) -> None:
         """Take the sums that other tiles of the kernel have."""

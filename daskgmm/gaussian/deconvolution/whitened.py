@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
 
 
@@ -51,6 +52,10 @@ class Whitened(ABC):
         `weights` are (k, b), the sums (k, d, d) or (k, d).
         """
 
+    @abstractmethod
+    def covariances(self) -> Array:
+        """Return I - (I + C')^-1 of each row, (q, k b): packed, or its diagonal (q = d)."""
+
 
 class AlongAxes(Whitened):
     """Variances along the axes, of components and of noise."""
@@ -73,6 +78,9 @@ class AlongAxes(Whitened):
         precisions += (shares @ weights[:, :, None])[:, :, 0]
         u = self.u.reshape(-1, k, b).transpose(1, 0, 2)
         products += ((u * u) @ weights[:, :, None])[:, :, 0]
+
+    def covariances(self) -> Array:
+        return 1.0 - self.noise
 
 
 class Dense(Whitened):
@@ -136,3 +144,12 @@ class Dense(Whitened):
             precisions[:, : i + 1, : i + 1] += weighted @ of_components.transpose(0, 2, 1)
         u = self.u.reshape(-1, k, b).transpose(1, 0, 2)
         products += (u * weights[:, None]) @ u.transpose(0, 2, 1)
+
+    def covariances(self) -> Array:
+        d, kb = self.u.shape
+        found, rows = np.zeros((packed.size(d), kb)), self._rows
+        for entry, (a, b) in enumerate(zip(*packed.indices(d), strict=True)):
+            for i in range(max(a, b), d):
+                found[entry] -= rows[i][a] * rows[i][b]
+        found[:d] += 1.0
+        return found

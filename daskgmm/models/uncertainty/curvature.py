@@ -12,9 +12,6 @@ from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
 from daskgmm.em.curvature import squares_of_scores
-from daskgmm.em.likelihood import Likelihood
-from daskgmm.em.scores import Scores
-from daskgmm.em.slopes import curvature_by_slopes
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.passes.dataset import Dataset
 
@@ -48,12 +45,10 @@ class Curvature:
         return cls(matrix, float(values[0]), vectors[:, 0], of_rows)
 
 
-def curvature_of(data: Dataset, chart: ScoreChart, found: Scores, *, rows_count: bool) -> Curvature:
-    """Return the curvature, from a pass; of rows with gaps or noise from one or more.
+def curvature_of(data: Dataset, chart: ScoreChart, *, rows_count: bool) -> Curvature:
+    """Return the curvature, from a pass.
 
     Where `rows_count`, rows are units, and the squares of their scores are wanted.
     """
-    if Likelihood.of(data).is_plain:
-        sums = squares_of_scores(data, chart, all_rows=rows_count)
-        return Curvature.of(sums.curvature(chart), sums.of_rows if rows_count else None)
-    return Curvature.of(curvature_by_slopes(data, chart, found.half_range))
+    sums = squares_of_scores(data, chart, all_rows=rows_count)
+    return Curvature.of(sums.curvature(chart), sums.of_rows if rows_count else None)

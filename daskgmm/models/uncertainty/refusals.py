@@ -21,7 +21,6 @@ from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.floor import Floor
 from daskgmm.gaussian.m_step import Maximised
-from daskgmm.gaussian.missing.patterns import by_pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
@@ -39,10 +38,6 @@ where EM adds it to covariances instead of maximising a likelihood that has it."
 
 MOST_PARAMETERS = 3000
 """Free parameters beyond which their curvature, a matrix, takes minutes."""
-
-MOST_PATTERNS = 10_000
-"""Patterns of gaps times free parameters beyond which the curvature takes minutes: each parameter
-moves the kernel of each pattern."""
 
 LEAST_CURVATURE = 1e-6
 """Curvature below which a mixture has a direction that changes nothing; 1 if components are known:
@@ -143,17 +138,6 @@ def check_regularised(chart: ScoreChart) -> None:
             "variance of a component, and without acceleration it is added in each step, so that "
             "the fit ends at the maximum of no likelihood. Fit with acceleration='auto', or with a "
             "smaller reg_covar (--reg-covar)."
-        )
-
-
-def check_patterns(x: Array, n_parameters: int) -> None:
-    """Raise `SettingError` if the rows (m, d) have too many patterns of missing values."""
-    patterns = sum(1 for _ in by_pattern(x))
-    if patterns * n_parameters > MOST_PATTERNS:
-        raise SettingError(
-            f"Of {len(x):,} rows gaps have {patterns:,} patterns, and the mixture has "
-            f"{n_parameters:,} free parameters; standard errors are for products of "
-            f"{MOST_PATTERNS:,} at most. Fit with missing='drop' (--missing drop), or {BOOTSTRAP}."
         )
 
 

@@ -20,13 +20,11 @@ from scipy.linalg import cho_factor, cho_solve
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
-from daskgmm.em.likelihood import Likelihood
 from daskgmm.em.scores import Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import (
     DataError,
     DependenceWarning,
-    SettingError,
     SourceError,
     WeightsWarning,
 )
@@ -47,7 +45,6 @@ from daskgmm.models.uncertainty.refusals import (
     check_curved,
     check_identified,
     check_off_the_floor,
-    check_patterns,
     check_regularised,
     check_units,
 )
@@ -60,13 +57,8 @@ from daskgmm.user_warnings import warn_user
 NEIGHBOURS = 8
 """Blocks taken as one, to see whether rows depend on each other farther than a block."""
 
-UNCOUNTED = (
-    "weights_are='counts' takes rows as units, which are told apart where these are complete and "
-    "exact. Name groups (--groups), or blocks of neighbours: weights_are='relative'."
-)
-
 SAMPLE_ROWS = 10_000
-"""Rows that tell whether components rest on a floor, and the patterns of gaps."""
+"""Rows that tell whether components rest on a floor."""
 
 GROWTH = 1.5
 """Ratio of the standard errors of long and single blocks that is no accident: it is known to 13 %
@@ -95,11 +87,8 @@ def standard_errors(
     data = data.in_coordinates(predictor.transform.coordinates)
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
-        likelihood = Likelihood.of(data)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         as_counts = weights is not None and said == COUNTS
-        if as_counts and groups is None and not likelihood.is_plain:
-            raise SettingError(UNCOUNTED)
         unit = "group" if groups is not None else "row" if as_counts or length == 1 else "block"
         rows_count = as_counts and unit == "row"
         found = scores_of(data, chart, SAMPLE_ROWS, columns=columns, length=length)
@@ -110,10 +99,8 @@ def standard_errors(
                 warn_user(message, WeightsWarning)
         check_units(_units(found, rows_count), unit, found.weighing.rows)
         assert found.sample is not None, "some rows have a weight"
-        if likelihood.gaps:
-            check_patterns(found.sample.x, chart.n_parameters)
         check_off_the_floor(mixture, chart.parameters, found.sample)
-        curvature = curvature_of(data, chart, found, rows_count=rows_count)
+        curvature = curvature_of(data, chart, rows_count=rows_count)
         errors = _estimated(mixture, chart, found, curvature, unit)
     if errors.growth > GROWTH:
         warn_user(

@@ -1,14 +1,14 @@
-"""Curvature of all rows along directions, from slopes, against that of Louis' formula."""
+"""Sums over batches that the curvature of all rows is made of."""
 
 import dask.array as da
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose
 
 from daskgmm.companions import Companions
 from daskgmm.em.curvature import CurvatureWork, squares_of_scores
-from daskgmm.em.slopes import curvature_by_slopes, products_along
+from daskgmm.em.likelihood import Likelihood
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.conditionals import CompleteRows
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.charts.score_curvature import sums_of_squares
 from daskgmm.passes.dataset import Dataset
@@ -31,28 +31,11 @@ def dataset(x):
     return data
 
 
-@pytest.mark.parametrize("far", [0.0, 1e4], ids=["natural", "whitened"])
-@pytest.mark.parametrize("name", ["full", "tied", "diag", "spherical", "EEI", "EII"])
-def test_products_are_those_of_the_curvature(name, far, monkeypatch):
-    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
-    chart = ScoreChart.of(
-        parameters_of(name, WEIGHTS, MEANS + far, MATRICES), noise=0.05, reg_covar=0.05
-    )
-    x, directions = X + far, R.normal(size=(chart.n_parameters, 4))
-    half_range = np.abs(x - chart.center).max(0)
-    found = products_along(dataset(x), chart, directions, half_range)
-    curvature = squares_of_scores(dataset(x), chart).curvature(chart)
-    wanted = curvature @ directions
-    assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
-    monkeypatch.setattr("daskgmm.em.slopes.TOGETHER", 3)
-    found = curvature_by_slopes(dataset(x), chart, half_range)
-    assert_allclose(found, curvature, rtol=1e-4, atol=1e-5 * np.abs(curvature).max())
-
-
 def test_sums_of_batches_are_those_of_all_rows(monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
     chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
-    found, wanted = squares_of_scores(dataset(X), chart), sums_of_squares(chart, X, W)
+    found = squares_of_scores(dataset(X), chart)
+    wanted = sums_of_squares(chart, CompleteRows.of(chart), Block(X, Companions(W)))
     for name in ("weight", "counts", "scores", "components"):
         assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-12, atol=1e-12)
 
@@ -62,7 +45,9 @@ def test_rows_without_weight_may_be_anything():
     none = np.arange(N) % 3 == 0
     x, w = np.where(none[:, None], np.nan, X), np.where(none, 0.0, W)
     block = Block(x, Companions(w))
-    found = CurvatureWork(chart)(None, iter([block, block.part(slice(0, 1))]))
-    wanted = sums_of_squares(chart, X[~none], W[~none])
+    work = CurvatureWork(chart, Likelihood())
+    found = work(None, iter([block, block.part(slice(0, 1))]))
+    kept = Block(X[~none], Companions(W[~none]))
+    wanted = sums_of_squares(chart, CompleteRows.of(chart), kept)
     assert_allclose(found.scores, wanted.scores, rtol=1e-12, atol=1e-12)
     assert found.weight == wanted.weight
