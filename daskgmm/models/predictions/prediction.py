@@ -26,6 +26,7 @@ from daskgmm.gaussian.kernels.choice import (
     natural_error,
 )
 from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.prediction import Prediction, Targets
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
@@ -41,6 +42,12 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.transform import IDENTITY, Transform
 from daskgmm.rows.rows import Rows
+
+NOT_ASKED: Mapping[str, Any] = {"_asked_backend": False, "_by_backend": None}
+"""What a `Predictor` begins with, and goes to other processes with."""
+
+SCORED_ROWS = 1 << 16
+"""Rows whose log densities are in memory at once; tiles have a power of two, which divides it."""
 
 
 class Predictor:
@@ -74,6 +81,8 @@ class Predictor:
         self.parameters, self.transform = parameters, transform
         self.clusters, self.own_outputs = clusters, own_outputs or {}
         self._backend = backend()
+        self._asked_backend: bool = False
+        self._by_backend: Prediction | None = None
         self.columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
@@ -151,14 +160,23 @@ class Predictor:
         Rows `x` are (m, d), weights (m,). Sums are in nats, in float64 whatever the rows are; the
         entropy is nan without `disorder`.
         """
-        likelihood, entropy = 0.0, 0.0 if disorder else np.nan
+        if not disorder:
+            length = max(1, len(x)) if self._has_gaps(x) else SCORED_ROWS
+            parts = (slice(first, first + length) for first in range(0, len(x), length))
+            return sum(self._score(x, weights, place, rows) for rows in parts), np.nan
+        likelihood, entropy = 0.0, 0.0
         with one_blas_thread(), small_buffers():
             for rows, posterior in self.posteriors(x, place):
                 w = None if weights is None else weights[rows]
                 likelihood += _weighted(posterior.log_densities, w)
-                if disorder:
-                    entropy += _weighted(posterior.entropies, w)
+                entropy += _weighted(posterior.entropies, w)
         return likelihood, entropy
+
+    def _score(
+        self, x: NDArray[Any], weights: NDArray[Any] | None, place: Place, rows: slice
+    ) -> float:
+        found = self.log_densities(x[rows], place.after(rows.start))
+        return _weighted(found, None if weights is None else weights[rows])
 
     def log_densities(
         self, x: NDArray[Any], place: Place, labels: NDArray[np.intp] | None = None
@@ -169,14 +187,73 @@ class Predictor:
         """
         found = np.empty(len(x))
         with one_blas_thread(), small_buffers():
-            for rows, posterior in self.posteriors(x, place):
-                if labels is None:
+            if labels is None:
+                for rows, posterior in self.fill(x, place, Targets(log_densities=found)):
                     found[rows] = posterior.log_densities
-                    continue
+                return found
+            for rows, posterior in self.posteriors(x, place):
                 own = labels[rows]
                 joint = posterior.log_joint(own)  # exact only before densities are asked for
                 found[rows] = np.where(own < 0, posterior.log_densities, joint)
         return found
+
+    def fill(
+        self, x: NDArray[Any], place: Place, targets: Targets
+    ) -> Iterator[tuple[slice | NDArray[np.intp], Posterior]]:
+        """Fill targets of the rows of x by the back end; yield the posteriors of what it left.
+
+        As `posteriors` does: the caller writes these, over what may stand there.
+        """
+        prediction = None
+        if not self._never_natural and not self._has_gaps(x):
+            prediction = self._prediction()
+        if prediction is None:
+            yield from self.posteriors(x, place)
+        else:
+            yield from self._fill_by(prediction, x, place, targets)
+
+    def _fill_by(
+        self, prediction: Prediction, x: NDArray[Any], place: Place, targets: Targets
+    ) -> Iterator[tuple[slice, Posterior]]:
+        # The kernel is chosen tile by tile, of the rows that `_posteriors_of_whole` has in one:
+        # results must not depend on the ranges that happen to be known to be safe.
+        height, coordinates = self._fast.rows_of_tile(len(x)), self.transform.coordinates
+        first = 0
+        while first < len(x):
+            stop = len(x) if coordinates is None else min(first + height, len(x))
+            seen = x[first:stop] if coordinates is None else coordinates.apply(x[first:stop])
+            part = targets.part(slice(first, stop))
+            filled = first + prediction.fill(seen, part, self._safe_range)
+            if filled < stop:
+                start = filled - filled % height
+                tile = slice(start, min(start + height, len(x)))
+                seen = seen[tile.start - first : tile.stop - first]
+                half_range = np.abs(seen - self.center).max(axis=0)
+                self._check(half_range, x[tile], place.after(start))
+                if self._choose(half_range) is self._fast:
+                    prediction.fill(seen, targets.part(tile), half_range)
+                else:
+                    yield from self._posteriors_of_whole(x, place, tile)
+                stop = tile.stop
+            first = stop
+
+    def _check(self, half_range: Array, x: NDArray[Any], place: Place) -> None:
+        """Raise an error for rows with values that are too large, or missing."""
+        if not half_range.max(initial=0.0) <= LARGEST_VALUE:
+            # Of the values as they were given: the centre may be large as well.
+            check_values(x.T, place, self.columns)
+
+    def _prediction(self) -> Prediction | None:
+        if not self._asked_backend:
+            self._by_backend = self._backend.prediction(self._fast)
+            self._asked_backend = True
+        return self._by_backend
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, **NOT_ASKED}  # it has addresses in the memory of this process
+
+    def _has_gaps(self, x: NDArray[Any]) -> bool:
+        return self.transform.marginalise and bool(np.isnan(x.sum()))
 
     def posteriors(
         self, x: NDArray[Any], place: Place
@@ -185,7 +262,7 @@ class Predictor:
 
         Rows miss no value, unless the mixture takes them with what they have.
         """
-        if self.transform.marginalise and np.isnan(x.sum()):
+        if self._has_gaps(x):
             yield from self._posteriors_of_observed(x, place)
         else:
             yield from self._posteriors_of_whole(x, place)
@@ -217,23 +294,22 @@ class Predictor:
         return Predictor(observed, transform=Transform(coordinates=coordinates))
 
     def _posteriors_of_whole(
-        self, x: NDArray[Any], place: Place
+        self, x: NDArray[Any], place: Place, of: slice | None = None
     ) -> Iterator[tuple[slice, Posterior]]:
-        """Yield the posteriors of rows that miss no value."""
+        """Yield the posteriors of rows that miss no value; of all, or of some."""
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._fast
         with widest.workspace(len(x)) as work:
             capacity, coordinates = work.joint.shape[1], self.transform.coordinates
-            for first in range(0, len(x), capacity):
-                rows = slice(first, min(first + capacity, len(x)))
+            begin, end = (0, len(x)) if of is None else (of.start, of.stop)
+            for first in range(begin, end, capacity):
+                rows = slice(first, min(first + capacity, end))
                 b = rows.stop - first
                 tile = self._backend.tile(widest, work, b)  # it says how its rows lie
                 seen = x[rows] if coordinates is None else coordinates.apply(x[rows])
                 np.subtract(seen.T, self.center[:, None], out=tile.rows)
                 half_range = np.abs(tile.rows).max(axis=1)
-                if not half_range.max(initial=0.0) <= LARGEST_VALUE:
-                    # Of the values as they were given: the centre may be large as well.
-                    check_values(x[rows].T, place.after(first), self.columns)
+                self._check(half_range, x[rows], place.after(first))
                 kernel = self._choose(half_range)
                 if kernel is not widest:
                     tile = self._backend.tile(kernel, work, b)
