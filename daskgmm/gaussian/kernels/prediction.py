@@ -20,8 +20,9 @@ class Targets:
     ----------
     labels : ndarray of int, shape (n,), or None
         The most probable component, the first one of several; -1 for a uniform component.
-    responsibilities : ndarray of shape (n, k), or None
-        Of float64, float32 or uint8; the entries of a row lie beside each other.
+    responsibilities : ndarray of shape (n, k) or (n, k + 1), or None
+        Those of components, and then of the uniform one; of float64, float32 or uint8. The entries
+        of a row lie beside each other.
     levels : int
         What a responsibility of 1 is in uint8; others are rounded to the next integer.
     log_densities : ndarray of shape (n,), or None
@@ -50,7 +51,8 @@ class Prediction(ABC):
     def fill(self, x: NDArray[Any], targets: Targets, half_range: Array) -> int:
         """Fill the targets of the first rows of a block, and return the number of these.
 
-        All results of a row must depend on the kernel and the row alone.
+        All results of a row must depend on the kernel and the row alone, not on what else is asked
+        for; float32 is float64 rounded.
 
         Parameters
         ----------

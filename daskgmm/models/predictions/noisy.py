@@ -15,6 +15,7 @@ from daskgmm.gaussian.kernels.prediction import Targets
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.tile_posterior import TilePosterior
 
 
 class NoisyPredictor(Predictor):
@@ -62,4 +63,4 @@ class NoisyPredictor(Predictor):
             tile = RowNoiseTile(kernel, rows, joint, np.empty(b), part.stop - first)
             tile.rows[:] = values[part].T
             tile.noise[:] = noise[part].T
-            yield part, Posterior(tile, self.parameters, kernel.center, values[part])
+            yield part, TilePosterior(tile, self.parameters, kernel.center, values[part])

@@ -7,7 +7,7 @@ line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -221,11 +221,11 @@ OUTPUTS: dict[str, Make] = {
 }
 """By what users ask for: what makes the outputs."""
 
-BY_BACKEND: Mapping[Compute, str] = {
-    _labels_of: "labels",
-    _responsibilities_of: "responsibilities",
-    _log_densities_of: "log_densities",
-}
+BY_BACKEND: Sequence[tuple[Compute, str]] = (
+    (_labels_of, "labels"),
+    (_responsibilities_of, "responsibilities"),
+    (_log_densities_of, "log_densities"),
+)
 """What a back end may write itself, in place of these: the fields of `Targets`."""
 
 NO_MAKERS: Mapping[str, Make] = {}

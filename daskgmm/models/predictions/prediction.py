@@ -18,6 +18,7 @@ from daskgmm.em.survey.values import LARGEST_VALUE, check_values
 from daskgmm.em.survey.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import (
     TOLERANCE,
     fast_kernel,
@@ -33,9 +34,11 @@ from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.drawing import Draws
+from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
 from daskgmm.models.predictions.gaps import Gaps
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.tile_posterior import TilePosterior
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
@@ -66,6 +69,8 @@ class Predictor:
         What makes outputs beside those of `OUTPUTS`, by name: they depend on more than the mixture.
     seed : int, optional
         Missing values are imputed by draws with this seed, not by their expectation.
+    by : Backend, optional
+        By default the one of the setting `configuration.BACKEND` of this process.
     """
 
     def __init__(
@@ -76,11 +81,12 @@ class Predictor:
         clusters: tuple[int, ...] | None = None,
         own_outputs: Mapping[str, Any] | None = None,
         seed: int | None = None,
+        by: Backend | None = None,
     ) -> None:
         self.seed = seed
         self.parameters, self.transform = parameters, transform
         self.clusters, self.own_outputs = clusters, own_outputs or {}
-        self._backend = backend()
+        self._backend = backend() if by is None else by
         self._asked_backend: bool = False
         self._by_backend: Prediction | None = None
         self.columns = columns
@@ -204,10 +210,8 @@ class Predictor:
 
         As `posteriors` does: the caller writes these, over what may stand there.
         """
-        prediction = None
-        if not self._never_natural and not self._has_gaps(x):
-            prediction = self._prediction()
-        if prediction is None:
+        prediction = self._prediction()
+        if prediction is None or self._has_gaps(x):
             yield from self.posteriors(x, place)
         else:
             yield from self._fill_by(prediction, x, place, targets)
@@ -244,6 +248,9 @@ class Predictor:
             check_values(x.T, place, self.columns)
 
     def _prediction(self) -> Prediction | None:
+        """Return what predicts rows by the fast kernel, if the back end has it."""
+        if self._never_natural:
+            return None
         if not self._asked_backend:
             self._by_backend = self._backend.prediction(self._fast)
             self._asked_backend = True
@@ -291,12 +298,14 @@ class Predictor:
         coordinates = self.transform.coordinates
         if coordinates is not None:
             coordinates = coordinates.of_columns(pattern)
-        return Predictor(observed, transform=Transform(coordinates=coordinates))
+        transform = Transform(coordinates=coordinates)
+        return Predictor(observed, transform=transform, by=self._backend)
 
     def _posteriors_of_whole(
         self, x: NDArray[Any], place: Place, of: slice | None = None
     ) -> Iterator[tuple[slice, Posterior]]:
         """Yield the posteriors of rows that miss no value; of all, or of some."""
+        prediction = self._prediction()
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._fast
         with widest.workspace(len(x)) as work:
@@ -315,7 +324,12 @@ class Predictor:
                     tile = self._backend.tile(kernel, work, b)
                 if kernel is self._whitened:
                     tile.rows[:] = seen.T
-                yield rows, Posterior(tile, self.parameters, kernel.center, x[rows])
+                of_tile = partial(TilePosterior, tile, self.parameters, kernel.center, x[rows])
+                if kernel is self._fast and prediction is not None:
+                    filled = Filled(prediction, seen, half_range)
+                    yield rows, FilledPosterior(filled, self.parameters, x[rows], of_tile)
+                else:
+                    yield rows, of_tile()
 
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads

@@ -15,13 +15,13 @@ from daskgmm.models.predictions.outputs import BY_BACKEND
 def targets_of(arrays: Sequence[Output], found: Mapping[str, NDArray[Any]]) -> Targets | None:
     """Return arrays, by the names of their outputs, as targets; None if some are of other kinds.
 
-    Then none is: what a call returns of a row is from one E-step.
+    Then none is, and all are made of posteriors.
     """
     asked: dict[str, Any] = {}
     for each in arrays:
         values = found[each.name]
         for part in each.parts or (each,):
-            kind = BY_BACKEND.get(part.compute)
+            kind = next((name for own, name in BY_BACKEND if own is part.compute), None)
             if kind is None or kind in asked:
                 return None
             asked[kind] = values[part.name] if each.parts else values

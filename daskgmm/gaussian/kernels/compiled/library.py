@@ -45,7 +45,8 @@ class Places(ctypes.Structure):
     _fields_ = (
         *((name, _POINTER) for name in ("labels", "posteriors", "log_densities")),
         *((name, _INTEGER) for name in ("label_stride", "posterior_stride", "density_stride")),
-        *((name, _INTEGER) for name in ("label_bytes", "posterior_kind", "density_kind")),
+        *((name, _INTEGER) for name in ("label_bytes", "columns")),
+        *((name, _INTEGER) for name in ("posterior_kind", "density_kind")),
         ("levels", _NUMBER),
         ("adds_shared", _INTEGER),
         *((name, _POINTER) for name in ("half_range", "exponentials")),

@@ -20,9 +20,10 @@ enum Kind { NOTHING, DOUBLES, FLOATS, BYTES };
 /* Where results go, with bytes from one row to the next: no address need be a multiple of anything.
    Must have the fields of `compiled.library.Places`. */
 typedef struct {
-    char *labels, *posteriors, *log_densities; /* (n,), (n, k), (n,); NULL for none */
+    char *labels, *posteriors, *log_densities; /* (n,), (n, columns), (n,); NULL for none */
     int64_t label_stride, posterior_stride, density_stride;
     int64_t label_bytes;                  /* of an integer */
+    int64_t columns;                      /* of posteriors: k, or one more, of the uniform one */
     int64_t posterior_kind, density_kind; /* some of `Kind` */
     double levels;                        /* what a posterior of 1 is in bytes */
     int64_t adds_shared;                  /* whether a lacks the distance of `quadratics` */
@@ -134,11 +135,11 @@ INLINE void turn(const double *x, int64_t k, int64_t kind, char *to, int64_t str
     }
 }
 
-INLINE void write_posteriors(const State *s, const Places *t, const vec *total, int64_t row, int m) {
+INLINE void write_posteriors(const Places *t, const vec *total, int64_t row, int m) {
     double *e = t->exponentials;
     for (int u = 0; u < STEP_VECTORS; u++) {
         vec share = 1.0 / total[u];
-        for (int64_t c = 0; c < s->k; c++) {
+        for (int64_t c = 0; c < t->columns; c++) {
             double *at = e + c * STEP + u * WIDTH;
             vec posterior = load(at) * share;
             if (t->posterior_kind == BYTES) /* to the next integer, the even one of two */
@@ -146,7 +147,7 @@ INLINE void write_posteriors(const State *s, const Places *t, const vec *total, 
             store(at, posterior);
         }
     }
-    turn(e, s->k, t->posterior_kind, t->posteriors + row * t->posterior_stride,
+    turn(e, t->columns, t->posterior_kind, t->posteriors + row * t->posterior_stride,
          t->posterior_stride, m);
 }
 
@@ -175,7 +176,7 @@ static void write_rows(const State *s, const Places *t, int n, int64_t row, int 
     if (t->log_densities)
         write_log_densities(s, t, n, maximum, total, row, m);
     if (t->posteriors)
-        write_posteriors(s, t, total, row, m);
+        write_posteriors(t, total, row, m);
 }
 
 /* Copy m rows to the tile, and put the centre behind them, as far as anything is computed. */

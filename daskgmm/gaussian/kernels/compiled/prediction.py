@@ -90,6 +90,8 @@ class _Step:
             found = targets.responsibilities
             assert found.strides[1] == found.itemsize, "the entries of a row are neighbours"
             places.posteriors, places.posterior_stride = _place(found)
+            assert found.shape[1] <= self._state.columns, "a column has a density"
+            places.columns = found.shape[1]
             places.posterior_kind = KINDS[found.dtype.str[1:]]
         if targets.log_densities is not None:
             places.log_densities, places.density_stride = _place(targets.log_densities)
