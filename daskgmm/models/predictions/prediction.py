@@ -99,7 +99,6 @@ class Predictor:
         self._never_natural = (
             is_whitened_faster(self._fast.structure, k, d)
             or moment_error(parameters, self.center) >= TOLERANCE
-            or (parameters.has_noise and self._fast.structure.statistic.pools)
         )
 
     @property

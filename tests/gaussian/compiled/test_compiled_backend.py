@@ -217,7 +217,12 @@ def test_sanitizers_find_nothing(folder, tmp_path):
     ).stdout.strip()
     if not Path(runtime).is_absolute() or not build(tmp_path, flags):
         pytest.skip("the compiler has no AddressSanitizer")
-    names = ("test_expectation.py", "test_tails_and_noise.py", "test_vectors.py")
+    names = (
+        "test_expectation.py",
+        "test_tails_and_noise.py",
+        "test_vectors.py",
+        "test_prediction.py",
+    )
     tests = [str(Path(__file__).with_name(name)) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {
