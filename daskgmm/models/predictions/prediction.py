@@ -225,8 +225,10 @@ class Predictor:
         while first < len(x):
             stop = len(x) if coordinates is None else min(first + height, len(x))
             seen = x[first:stop] if coordinates is None else coordinates.apply(x[first:stop])
-            part = targets.part(slice(first, stop))
-            filled = first + prediction.fill(seen, part, self._safe_range)
+            filled = first
+            if self._safe_range[0] >= 0:  # some rows were seen
+                part = targets.part(slice(first, stop))
+                filled += prediction.fill(seen, part, self._safe_range)
             if filled < stop:
                 start = filled - filled % height
                 tile = slice(start, min(start + height, len(x)))
