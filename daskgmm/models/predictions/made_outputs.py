@@ -18,7 +18,7 @@ from daskgmm.models.predictions.outputs import EXACT, NO_MAKERS, OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.models.predictions.targets import targets_of
+from daskgmm.models.predictions.targets import are_targets, targets_of
 from daskgmm.names import DTYPES
 
 
@@ -181,12 +181,13 @@ class Outputs:
     ) -> dict[str, NDArray[Any]]:
         """Return the arrays of rows that are all there: by the back end if it has them all."""
         found = self._unfilled(len(x))
-        targets = targets_of(self.arrays, found)
         in_order = sorted(self.arrays, key=_comes_late)
         with one_blas_thread(), small_buffers(), np.errstate(over="ignore"):  # of float32: 3e38
-            left = predictor.posteriors(x, place)
-            if targets is not None:
-                left = predictor.fill(x, place, targets)
+            left = (
+                predictor.fill(x, place, targets_of(self.arrays, found))
+                if are_targets(self.arrays)
+                else predictor.posteriors(x, place)
+            )
             for rows, posterior in left:
                 for each in in_order:
                     found[each.name][rows] = each.encode(

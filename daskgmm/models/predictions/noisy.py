@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from daskgmm.em.survey.known_noise import check_noise
 from daskgmm.em.survey.values import LARGEST_VALUE, check_values, largest
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
-from daskgmm.gaussian.kernels.prediction import Targets
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
@@ -42,12 +41,8 @@ class NoisyPredictor(Predictor):
         """Numbers of a row, with those of its noise."""
         return self.n_columns + self._behind
 
-    def fill(
-        self, x: NDArray[Any], place: Place, targets: Targets
-    ) -> Iterator[tuple[slice, Posterior]]:
-        """Yield all posteriors: no back end has rows with noise of their own."""
-        del targets
-        yield from self.posteriors(x, place)
+    def _prediction(self) -> None:
+        """Return nothing: no back end has rows with noise of their own."""
 
     def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
         """Yield the posteriors of rows, tile by tile, with their places."""

@@ -141,16 +141,21 @@ class Predictor:
         beside: Companions[Rows] = ALONE,
         *,
         present: bool = False,
+        of_targets: bool = False,
     ) -> Dataset:
         """Return rows cut for passes of this mixture, as they are.
 
-        With `present` those that miss what it needs are dropped.
+        With `present` those that miss what it needs are dropped. `of_targets` says that the passes
+        call `fill` alone: then the back end's own calls decide how many threads gain.
         """
         p, k, _ = self._fast.shape
+        filled = of_targets and self._prediction() is not None
+        calls = self._backend.short_calls or not filled
         drop, marginalise = self.transform.drop_missing, self.transform.marginalise
         if not present:
-            return Dataset.of(rows, beside, k, p)
-        return Dataset.of(rows, beside, k, p, drop_missing=drop, marginalise=marginalise)
+            return Dataset.of(rows, beside, k, p, short_calls=calls)
+        missing = {"drop_missing": drop, "marginalise": marginalise}
+        return Dataset.of(rows, beside, k, p, short_calls=calls, **missing)
 
     def score(
         self,
@@ -383,7 +388,7 @@ def score_rows(
 
     Rows that each have their noise go to a `noisy.NoisyPredictor`.
     """
-    data = predictor.dataset(rows, beside, present=True)
+    data = predictor.dataset(rows, beside, present=True, of_targets=not disorder)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     work = partial(_score_batch, predictor, disorder)
     for part in map_batches(data, work, name="daskgmm-score"):

@@ -12,11 +12,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from daskgmm import GaussianMixture
 from daskgmm.errors import ClusterError
 from daskgmm.gaussian import STRUCTURES
+from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
 from daskgmm.models.predictions.filled_posterior import FilledPosterior
 from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.rows.opening import as_rows
 from daskgmm.testing.mixtures import random_mixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -189,6 +192,21 @@ def test_files_have_them_in_steps(x, fitted, tmp_path):
     group = zarr.open_group(out, mode="r")
     assert_array_equal(group["posterior"][:], np.rint(255 * mixture.predict_proba(rows)))
     assert_array_equal(group["label"][:], mixture.predict(rows))
+
+
+def test_threads_gain_where_calls_are_long(x):
+    """Rows in memory take one thread where NumPy's short calls would wait for each other."""
+    rows = as_rows(x[:, :2])
+
+    def threads(predictor, **settings):
+        return predictor.dataset(rows, **settings).executor.place().threads
+
+    with dask.config.set(num_workers=3):
+        assert threads(predictor_of("full"), of_targets=True) == 3
+        assert threads(predictor_of("full")) == 1
+        plain = Predictor(predictor_of("full").parameters, by=BACKENDS["numpy"])
+        assert threads(plain, of_targets=True) == 1
+        assert threads(NoisyPredictor(predictor_of("full"), 2), of_targets=True) == 1
 
 
 def test_a_predictor_travels_after_it_was_used(x):
