@@ -13,7 +13,8 @@
    with theta times log2(e), so that exponentials are powers of 2. Where few pairs of a row and a
    component have a responsibility, the last line goes over these pairs alone. Components with tails
    have other lines between the two products (`tails.h`), and those that share a covariance beside a
-   uniform one, or with tails, two more products (`pooled.h`): row d + 1 is then their distance.
+   uniform one, or with tails, two more products: row d + 1 is then their distance (`densities.h`), and
+   their second moment is one more sum (`pooled.h`).
 
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
