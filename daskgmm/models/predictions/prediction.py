@@ -49,6 +49,9 @@ from daskgmm.rows.rows import Rows
 NOT_ASKED: Mapping[str, Any] = {"_asked_backend": False, "_by_backend": None}
 """What a `Predictor` begins with, and goes to other processes with."""
 
+DOUBLE = 8
+"""Bytes of a number of double precision."""
+
 SCORED_ROWS = 1 << 16
 """Rows whose log densities are in memory at once; tiles have a power of two, which divides it."""
 
@@ -225,11 +228,11 @@ class Predictor:
     ) -> Iterator[tuple[slice, Posterior]]:
         # The kernel is chosen tile by tile, of the rows that `_posteriors_of_whole` has in one:
         # results must not depend on the ranges that happen to be known to be safe.
-        height, coordinates = self._fast.rows_of_tile(len(x)), self.transform.coordinates
-        first = 0
+        height, first = self._fast.rows_of_tile(len(x)), 0
+        at_once = len(x) if self.transform.coordinates is None else height
         while first < len(x):
-            stop = len(x) if coordinates is None else min(first + height, len(x))
-            seen = x[first:stop] if coordinates is None else coordinates.apply(x[first:stop])
+            stop = min(first + at_once, len(x))
+            seen = self._seen(x[first:stop])
             filled = first
             if self._safe_range[0] >= 0:  # some rows were seen
                 part = targets.part(slice(first, stop))
@@ -246,6 +249,13 @@ class Predictor:
                     yield from self._posteriors_of_whole(x, place, tile)
                 stop = tile.stop
             first = stop
+
+    def _seen(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return rows in the coordinates of the mixture, at most in double precision."""
+        coordinates = self.transform.coordinates
+        seen = x if coordinates is None else coordinates.apply(x)
+        # Of longer numbers a back end would round the distance from the centre otherwise.
+        return seen.astype(np.float64) if seen.dtype.itemsize > DOUBLE else seen
 
     def _check(self, half_range: Array, x: NDArray[Any], place: Place) -> None:
         """Raise an error for rows with values that are too large, or missing."""
@@ -315,13 +325,13 @@ class Predictor:
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._fast
         with widest.workspace(len(x)) as work:
-            capacity, coordinates = work.joint.shape[1], self.transform.coordinates
+            capacity = work.joint.shape[1]
             begin, end = (0, len(x)) if of is None else (of.start, of.stop)
             for first in range(begin, end, capacity):
                 rows = slice(first, min(first + capacity, end))
                 b = rows.stop - first
                 tile = self._backend.tile(widest, work, b)  # it says how its rows lie
-                seen = x[rows] if coordinates is None else coordinates.apply(x[rows])
+                seen = self._seen(x[rows])
                 np.subtract(seen.T, self.center[:, None], out=tile.rows)
                 half_range = np.abs(tile.rows).max(axis=1)
                 self._check(half_range, x[rows], place.after(first))

@@ -194,6 +194,18 @@ def test_files_have_them_in_steps(x, fitted, tmp_path):
     assert_array_equal(group["label"][:], mixture.predict(rows))
 
 
+@pytest.mark.parametrize("dtype", [np.longdouble, np.float16, np.int16, bool])
+def test_rows_of_any_type(x, fitted, dtype):
+    """Longer numbers are rounded to double ones before the centre is subtracted."""
+    rows = x.astype(dtype)
+    rows = rows / 3 if dtype is np.longdouble else rows
+    for settings in ({}, {"covariance_type": "diag", "standardise": True}):
+        mixture = fitted(settings)
+        expected = mixture.predict_proba(rows.astype(np.float64))
+        exact = dtype is not np.longdouble or not settings
+        assert_allclose(mixture.predict_proba(rows), expected, rtol=0 if exact else 1e-12)
+
+
 def test_threads_gain_where_calls_are_long(x):
     """Rows in memory take one thread where NumPy's short calls would wait for each other."""
     rows = as_rows(x[:, :2])
