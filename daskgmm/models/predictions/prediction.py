@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,8 +14,6 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.checkpoints.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey.values import LARGEST_VALUE, check_values
-from daskgmm.em.survey.weighing import Weighing, check_weights, merge_weighings, weigh
-from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import (
@@ -39,10 +36,8 @@ from daskgmm.models.predictions.gaps import Gaps
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.tile_posterior import TilePosterior
-from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.transform import IDENTITY, Transform
 from daskgmm.rows.rows import Rows
 
@@ -368,66 +363,3 @@ def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
         return float(values.sum())
     counted = weights > 0
     return float(values[counted] @ weights[counted].astype(np.float64))
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Weighted sums over rows.
-
-    Attributes
-    ----------
-    log_likelihood, entropy : float
-        Sums of log p(x), and of the entropy of the responsibilities, in nats; the latter is nan
-        unless asked for.
-    weighing : Weighing
-    """
-
-    log_likelihood: float
-    entropy: float
-    weighing: Weighing
-
-
-def score_rows(
-    predictor: Predictor,
-    rows: Rows,
-    beside: Companions[Rows] = ALONE,
-    *,
-    disorder: bool = False,
-) -> Scored:
-    """Return the weighted sums over rows, in one streamed pass.
-
-    Rows that each have their noise go to a `noisy.NoisyPredictor`.
-    """
-    data = predictor.dataset(rows, beside, present=True, of_targets=not disorder)
-    total, entropy, weighing = 0.0, 0.0, Weighing()
-    work = partial(_score_batch, predictor, disorder)
-    for part in map_batches(data, work, name="daskgmm-score"):
-        total, entropy = total + part.log_likelihood, entropy + part.entropy
-        weighing = merge_weighings(weighing, part.weighing)
-    return Scored(total, entropy, weighing)
-
-
-def with_noise(block: Block) -> NDArray[Any]:
-    """Return rows with the numbers of their noise behind them, if they have any."""
-    noise = block.beside.noise
-    if noise is None:
-        return block.x
-    if block.weights is not None:  # rows without weight add nothing, whatever they are
-        noise = np.where(block.weights[:, None] > 0, noise, 0)
-    return np.concatenate([block.x, noise], axis=1)
-
-
-def _score_batch(
-    predictor: Predictor, disorder: bool, batch: Batch, blocks: Iterator[Block]
-) -> Scored:
-    total, entropy, weighing, before = 0.0, 0.0, Weighing(), 0
-    for block in blocks:
-        place = Place.of(batch).at(block.numbers(before))
-        if block.weights is not None:
-            check_weights(block.weights, place)
-        x, weights = with_noise(block), block.weights
-        part, uncertain = predictor.score(x, weights, place, disorder=disorder)
-        total, entropy = total + part, entropy + uncertain
-        weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))
-        before += block.n_read
-    return Scored(total, entropy, weighing)
