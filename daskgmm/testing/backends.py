@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from daskgmm.arrays import Array
@@ -19,6 +21,7 @@ from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.kernels.factors import FactorKernel
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.prediction import Prediction, Targets
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
@@ -193,6 +196,58 @@ class BackendTests:
                 tile.log_joint()
                 joint = tile.joint + tile.shared_term()
                 assert_allclose(joint, log_joint(parameters, rows), rtol=1e-9, atol=1e-9)
+
+    def test_predictions_are_those_of_scipy(self) -> None:
+        """Labels, responsibilities and log densities of blocks, of kernels that it predicts by."""
+        rows = self.rows()
+        for parameters, kernel in _cases(rows):
+            prediction = self.backend.prediction(kernel)
+            if prediction is None:
+                continue
+            joint = log_joint(parameters, rows)
+            logs = logsumexp(joint, axis=0)
+            labels, gamma, densities = _predicted(prediction, kernel, rows)
+            assert_array_equal(labels, joint.argmax(0))
+            assert_allclose(gamma, np.exp(joint - logs).T, rtol=0, atol=1e-9)
+            assert_allclose(densities, logs, rtol=1e-9, atol=1e-9)
+
+    def test_predictions_of_a_row_do_not_depend_on_others(self) -> None:
+        """Nor on what else is asked for, to the bit; types and places of targets are the caller's.
+
+        What predicts ends before a row out of range, and says how many it filled.
+        """
+        rows: NDArray[Any] = self.rows().astype(np.float32)
+        for _, kernel in _cases(rows.astype(np.float64)):
+            prediction = self.backend.prediction(kernel)
+            if prediction is None:
+                continue
+            labels, gamma, densities = _predicted(prediction, kernel, rows)
+            n, anywhere = N, np.full(D, np.inf)
+            records = np.zeros(n, [("label", "i2"), ("gamma", "f4", (K,)), ("log", "f8")])
+            targets = Targets(records["label"], records["gamma"], 0, records["log"])
+            for part in (slice(0, 1), slice(1, 38), slice(38, 38), slice(38, n)):
+                count = part.stop - part.start
+                assert prediction.fill(rows[part], targets.part(part), anywhere) == count
+            assert_array_equal(records["label"], labels)
+            assert_array_equal(records["gamma"], np.float32(gamma))
+            assert_array_equal(records["log"], densities)
+            steps = np.zeros((n, K), np.uint8)
+            prediction.fill(rows, Targets(responsibilities=steps, levels=255), anywhere)
+            assert_array_equal(steps, np.rint(255 * gamma))
+            rows[n // 2, 0] = np.nan
+            assert prediction.fill(rows, targets, np.full(D, 1e30)) <= n // 2
+            rows[n // 2, 0] = 0.0
+
+
+def _predicted(
+    prediction: Prediction, kernel: Kernel, rows: NDArray[Any]
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """Return labels, responsibilities and log densities of all rows."""
+    n = len(rows)
+    labels, gamma, densities = np.empty(n, np.int64), np.empty((n, K)), np.empty(n)
+    half_range = np.abs(rows - kernel.center).max(axis=0)
+    assert prediction.fill(rows, Targets(labels, gamma, 0, densities), half_range) == n
+    return labels, gamma, densities
 
 
 def _cases(rows: Array) -> Iterator[tuple[Parameters, Kernel]]:

@@ -21,6 +21,7 @@ import zarr
 from tests.benchmarks.children import answer, command, environment, request
 from tests.benchmarks.mixtures import Mixture
 from tests.benchmarks.out_of_core import watch
+from tests.benchmarks.prediction_kernels import by_each_backend
 from tests.benchmarks.tables import against, print_table, seconds, times
 
 D, K, THREADS = 4, 18, 2
@@ -36,7 +37,8 @@ MEMORY_TARGET = 1.1
 
 
 def main(smoke: bool = False) -> None:
-    """Print a table for sizes, and one for the run that was killed."""
+    """Print tables for back ends, one for sizes, and one for the run that was killed."""
+    by_each_backend(smoke)
     sizes = SMOKE_ROWS if smoke else FULL_ROWS
     with tempfile.TemporaryDirectory(prefix="daskgmm-benchmark-") as folder:
         lines, peaks = [], []

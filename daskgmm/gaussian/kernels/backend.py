@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.kernel import Kernel, Tile
+from daskgmm.gaussian.kernels.prediction import Prediction
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.moments import Moments
 
@@ -79,3 +80,11 @@ class Backend(ABC):
         By default it is NumPy's.
         """
         return kernel.bind(work, b)
+
+    def prediction(self, kernel: Kernel) -> Prediction | None:
+        """Return what predicts blocks by a kernel; None where tiles do it, which is the default.
+
+        Labels, responsibilities and log densities are had from it, if nothing else is asked for.
+        """
+        del kernel
+        return None

@@ -11,13 +11,15 @@ from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
 from daskgmm.gaussian.kernels.compiled.library import Library, library
 from daskgmm.gaussian.kernels.compiled.model import library_model
+from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.kernels.prediction import Prediction
 from daskgmm.gaussian.moments import Moments
 
 ONE_KERNEL = (
     "Install daskgmm with a C compiler at hand, or from one wheel, wherever workers run; or set "
-    "DASKGMM_KERNEL=numpy in the process that fits."
+    "DASKGMM_KERNEL=numpy in the process that calls fit or predict."
 )
 """Advice where some workers have a library and others do not."""
 
@@ -55,11 +57,15 @@ class CompiledBackend(Backend):
             step.restart()
         return found
 
+    def prediction(self, kernel: Kernel) -> Prediction | None:
+        compiled, model = self._library(), library_model(kernel)
+        return None if model is None else CompiledPrediction(compiled, model)
+
     def _library(self) -> Library:
         found = library()
         if found is None:
             raise ClusterError(
-                "This process has no compiled kernel, which the fit began with: sums by NumPy have "
-                f"other last bits. {ONE_KERNEL}"
+                "This process has no compiled kernel, which the work began with: results by NumPy "
+                f"have other last bits. {ONE_KERNEL}"
             )
         return found

@@ -93,11 +93,14 @@ class Kernel(ABC):
 
     def workspace(self, rows: int | None = None) -> AbstractContextManager[Workspace]:
         """Return the context of a workspace for tiles of this kernel, of at most `rows` rows."""
-        p, k, d = self.shape
+        _, k, d = self.shape
+        return workspace(self.feature_rows, k, d, self.rows_of_tile(rows))
+
+    def rows_of_tile(self, rows: int | None = None) -> int:
+        """Return the number of rows of a tile of this kernel, of at most `rows` rows."""
+        p, k, _ = self.shape
         b = tile_rows(p, k)
-        if rows is not None:
-            b = min(b, max(1, rows))
-        return workspace(self.feature_rows, k, d, b)
+        return b if rows is None else min(b, max(1, rows))
 
     @abstractmethod
     def bind(self, work: Workspace, b: int) -> Tile:

@@ -22,7 +22,8 @@ from daskgmm.models.mixtures.noisy_rows import rows_beside
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.output import MISSING
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.predictions.prediction import Predictor, with_noise
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.scoring import with_noise
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS

@@ -51,7 +51,8 @@ from daskgmm.models.mixtures.noisy_rows import (
 from daskgmm.models.mixtures.sampling import sample_mixture
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.made_outputs import Outputs
-from daskgmm.models.predictions.prediction import Predictor, Scored
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.scoring import Scored
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.factors import name_with_factors
 from daskgmm.models.settings.missing import check_imputes, check_seed, transform_of

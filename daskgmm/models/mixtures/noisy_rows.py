@@ -30,7 +30,8 @@ from daskgmm.models.predictions.in_memory import apart as outputs_apart
 from daskgmm.models.predictions.labels import predict_labelled
 from daskgmm.models.predictions.lazy import predict_lazily
 from daskgmm.models.predictions.noisy import NoisyPredictor
-from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.scoring import Scored, score_rows
 from daskgmm.models.writers.cutting import CHUNK_ROWS
 from daskgmm.rows.checks.plain import plain, unmasked
 from daskgmm.rows.companions.noise import (

@@ -17,6 +17,7 @@ from daskgmm.models.predictions.output import Asked, Output
 from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.targets import are_targets
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.checks.plain import unmasked
@@ -90,7 +91,8 @@ def nothing_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> NDAr
 
 def predict_rows(predictor: Predictor, names: Names, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
-    data = predictor.dataset(rows)
+    of_targets = are_targets(outputs_of(predictor, names, np.dtype(rows.dtype)))
+    data = predictor.dataset(rows, of_targets=of_targets)
     parts = map_batches(data, partial(predict_block, predictor, names), name="daskgmm-predict")
     if len(data.batches) == 1:
         return next(iter(parts))

@@ -18,6 +18,7 @@ from daskgmm.models.predictions.outputs import EXACT, NO_MAKERS, OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.targets import are_targets, targets_of
 from daskgmm.names import DTYPES
 
 
@@ -168,16 +169,28 @@ class Outputs:
     ) -> dict[str, NDArray[Any]]:
         """Return the arrays, by name, for the rows of x (m, d)."""
         missing = predictor.transform.missing_rows(x)
-        present = None if missing is None or not missing.any() else np.flatnonzero(~missing)
-        found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
-        if present is not None:
-            x, place = x[present], place.at(present)
+        if missing is None or not missing.any():
+            return self._predicted(predictor, x, place)
+        present, found = np.flatnonzero(~missing), self.empty(len(x))
+        for name, values in self._predicted(predictor, x[present], place.at(present)).items():
+            found[name][present] = values
+        return found
+
+    def _predicted(
+        self, predictor: Predictor, x: NDArray[Any], place: Place
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays of rows that are all there: by the back end if it has them all."""
+        found = self._unfilled(len(x))
         in_order = sorted(self.arrays, key=_comes_late)
         with one_blas_thread(), small_buffers(), np.errstate(over="ignore"):  # of float32: 3e38
-            for rows, posterior in predictor.posteriors(x, place):
-                target = rows if present is None else present[rows]
+            left = (
+                predictor.fill(x, place, targets_of(self.arrays, found))
+                if are_targets(self.arrays)
+                else predictor.posteriors(x, place)
+            )
+            for rows, posterior in left:
                 for each in in_order:
-                    found[each.name][target] = each.encode(
+                    found[each.name][rows] = each.encode(
                         _computed(each, posterior, len(posterior.given))
                     )
         return found

@@ -14,6 +14,7 @@ from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.tile_posterior import TilePosterior
 
 
 class NoisyPredictor(Predictor):
@@ -40,6 +41,9 @@ class NoisyPredictor(Predictor):
         """Numbers of a row, with those of its noise."""
         return self.n_columns + self._behind
 
+    def _prediction(self) -> None:
+        """Return nothing: no back end has rows with noise of their own."""
+
     def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
         """Yield the posteriors of rows, tile by tile, with their places."""
         kernel, d = self._noisy, self.parameters.n_features
@@ -54,4 +58,4 @@ class NoisyPredictor(Predictor):
             tile = RowNoiseTile(kernel, rows, joint, np.empty(b), part.stop - first)
             tile.rows[:] = values[part].T
             tile.noise[:] = noise[part].T
-            yield part, Posterior(tile, self.parameters, kernel.center, values[part])
+            yield part, TilePosterior(tile, self.parameters, kernel.center, values[part])

@@ -69,6 +69,8 @@ class Output:
         Labels of the classes that it is about, sorted; none of components and clusters.
     column_names : tuple of str
         Names of its columns in a table, if they have names of their own.
+    parts : tuple of Output
+        Of fields of one array, what each is.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Output:
     compute: Compute = field(compare=False)
     classes: tuple[Any, ...] = ()
     column_names: tuple[str, ...] = ()
+    parts: tuple[Output, ...] = ()
 
     @property
     def names(self) -> tuple[Any, ...]:
@@ -127,7 +130,8 @@ class Output:
         dtype = np.dtype([(each.name, each.dtype, each.shape) for each in outputs])
         fill: Any = np.array(tuple(each.fill for each in outputs), dtype)
         compute = partial(_fields, tuple(outputs), dtype)
-        return cls(" and ".join(dtype.names or ()), (), (), dtype, fill, 0, {}, compute)
+        name = " and ".join(dtype.names or ())
+        return cls(name, (), (), dtype, fill, 0, {}, compute, parts=tuple(outputs))
 
     @property
     def row_nbytes(self) -> int:

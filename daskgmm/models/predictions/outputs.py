@@ -7,7 +7,7 @@ line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from daskgmm.models.predictions.output import (
     FACTOR,
     RANK,
     Asked,
+    Compute,
     Make,
     Output,
 )
@@ -219,6 +220,13 @@ OUTPUTS: dict[str, Make] = {
     IMPUTED: _imputed,
 }
 """By what users ask for: what makes the outputs."""
+
+BY_BACKEND: Sequence[tuple[Compute, str]] = (
+    (_labels_of, "labels"),
+    (_responsibilities_of, "responsibilities"),
+    (_log_densities_of, "log_densities"),
+)
+"""What a back end may write itself, in place of these: the fields of `Targets`."""
 
 NO_MAKERS: Mapping[str, Make] = {}
 

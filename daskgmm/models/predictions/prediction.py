@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,8 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.checkpoints.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey.values import LARGEST_VALUE, check_values
-from daskgmm.em.survey.weighing import Weighing, check_weights, merge_weighings, weigh
-from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import (
     TOLERANCE,
     fast_kernel,
@@ -26,21 +24,31 @@ from daskgmm.gaussian.kernels.choice import (
     natural_error,
 )
 from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.prediction import Prediction, Targets
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.drawing import Draws
+from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
 from daskgmm.models.predictions.gaps import Gaps
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.passes.batches import Batch
+from daskgmm.models.predictions.tile_posterior import TilePosterior
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.transform import IDENTITY, Transform
 from daskgmm.rows.rows import Rows
+
+NOT_ASKED: Mapping[str, Any] = {"_asked_backend": False, "_by_backend": None}
+"""What a `Predictor` begins with, and goes to other processes with."""
+
+DOUBLE = 8
+"""Bytes of a number of double precision."""
+
+SCORED_ROWS = 1 << 16
+"""Rows whose log densities are in memory at once; tiles have a power of two, which divides it."""
 
 
 class Predictor:
@@ -59,6 +67,8 @@ class Predictor:
         What makes outputs beside those of `OUTPUTS`, by name: they depend on more than the mixture.
     seed : int, optional
         Missing values are imputed by draws with this seed, not by their expectation.
+    by : Backend, optional
+        By default the one of the setting `configuration.BACKEND` of this process.
     """
 
     def __init__(
@@ -69,11 +79,14 @@ class Predictor:
         clusters: tuple[int, ...] | None = None,
         own_outputs: Mapping[str, Any] | None = None,
         seed: int | None = None,
+        by: Backend | None = None,
     ) -> None:
         self.seed = seed
         self.parameters, self.transform = parameters, transform
         self.clusters, self.own_outputs = clusters, own_outputs or {}
-        self._backend = backend()
+        self._backend = backend() if by is None else by
+        self._asked_backend: bool = False
+        self._by_backend: Prediction | None = None
         self.columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
@@ -84,7 +97,6 @@ class Predictor:
         self._never_natural = (
             is_whitened_faster(self._fast.structure, k, d)
             or moment_error(parameters, self.center) >= TOLERANCE
-            or (parameters.has_noise and self._fast.structure.statistic.pools)
         )
 
     @property
@@ -127,16 +139,21 @@ class Predictor:
         beside: Companions[Rows] = ALONE,
         *,
         present: bool = False,
+        of_targets: bool = False,
     ) -> Dataset:
         """Return rows cut for passes of this mixture, as they are.
 
-        With `present` those that miss what it needs are dropped.
+        With `present` those that miss what it needs are dropped. `of_targets` says that the passes
+        call `fill` alone: then the back end's own calls decide how many threads gain.
         """
         p, k, _ = self._fast.shape
+        filled = of_targets and self._prediction() is not None
+        calls = self._backend.short_calls or not filled
         drop, marginalise = self.transform.drop_missing, self.transform.marginalise
         if not present:
-            return Dataset.of(rows, beside, k, p)
-        return Dataset.of(rows, beside, k, p, drop_missing=drop, marginalise=marginalise)
+            return Dataset.of(rows, beside, k, p, short_calls=calls)
+        missing = {"drop_missing": drop, "marginalise": marginalise}
+        return Dataset.of(rows, beside, k, p, short_calls=calls, **missing)
 
     def score(
         self,
@@ -151,14 +168,23 @@ class Predictor:
         Rows `x` are (m, d), weights (m,). Sums are in nats, in float64 whatever the rows are; the
         entropy is nan without `disorder`.
         """
-        likelihood, entropy = 0.0, 0.0 if disorder else np.nan
+        if not disorder:
+            length = max(1, len(x)) if self._has_gaps(x) else SCORED_ROWS
+            parts = (slice(first, first + length) for first in range(0, len(x), length))
+            return sum(self._score(x, weights, place, rows) for rows in parts), np.nan
+        likelihood, entropy = 0.0, 0.0
         with one_blas_thread(), small_buffers():
             for rows, posterior in self.posteriors(x, place):
                 w = None if weights is None else weights[rows]
                 likelihood += _weighted(posterior.log_densities, w)
-                if disorder:
-                    entropy += _weighted(posterior.entropies, w)
+                entropy += _weighted(posterior.entropies, w)
         return likelihood, entropy
+
+    def _score(
+        self, x: NDArray[Any], weights: NDArray[Any] | None, place: Place, rows: slice
+    ) -> float:
+        found = self.log_densities(x[rows], place.after(rows.start))
+        return _weighted(found, None if weights is None else weights[rows])
 
     def log_densities(
         self, x: NDArray[Any], place: Place, labels: NDArray[np.intp] | None = None
@@ -169,14 +195,83 @@ class Predictor:
         """
         found = np.empty(len(x))
         with one_blas_thread(), small_buffers():
-            for rows, posterior in self.posteriors(x, place):
-                if labels is None:
+            if labels is None:
+                for rows, posterior in self.fill(x, place, Targets(log_densities=found)):
                     found[rows] = posterior.log_densities
-                    continue
+                return found
+            for rows, posterior in self.posteriors(x, place):
                 own = labels[rows]
                 joint = posterior.log_joint(own)  # exact only before densities are asked for
                 found[rows] = np.where(own < 0, posterior.log_densities, joint)
         return found
+
+    def fill(
+        self, x: NDArray[Any], place: Place, targets: Targets
+    ) -> Iterator[tuple[slice | NDArray[np.intp], Posterior]]:
+        """Fill targets of the rows of x by the back end; yield the posteriors of what it left.
+
+        As `posteriors` does: the caller writes these, over what may stand there.
+        """
+        prediction = self._prediction()
+        if prediction is None or self._has_gaps(x):
+            yield from self.posteriors(x, place)
+        else:
+            yield from self._fill_by(prediction, x, place, targets)
+
+    def _fill_by(
+        self, prediction: Prediction, x: NDArray[Any], place: Place, targets: Targets
+    ) -> Iterator[tuple[slice, Posterior]]:
+        # The kernel is chosen tile by tile, of the rows that `_posteriors_of_whole` has in one:
+        # results must not depend on the ranges that happen to be known to be safe.
+        height, first = self._fast.rows_of_tile(len(x)), 0
+        at_once = len(x) if self.transform.coordinates is None else height
+        while first < len(x):
+            stop = min(first + at_once, len(x))
+            seen = self._seen(x[first:stop])
+            filled = first
+            if self._safe_range[0] >= 0:  # some rows were seen
+                part = targets.part(slice(first, stop))
+                filled += prediction.fill(seen, part, self._safe_range)
+            if filled < stop:
+                start = filled - filled % height
+                tile = slice(start, min(start + height, len(x)))
+                seen = seen[tile.start - first : tile.stop - first]
+                half_range = np.abs(seen - self.center).max(axis=0)
+                self._check(half_range, x[tile], place.after(start))
+                if self._choose(half_range) is self._fast:
+                    prediction.fill(seen, targets.part(tile), half_range)
+                else:
+                    yield from self._posteriors_of_whole(x, place, tile)
+                stop = tile.stop
+            first = stop
+
+    def _seen(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return rows in the coordinates of the mixture, at most in double precision."""
+        coordinates = self.transform.coordinates
+        seen = x if coordinates is None else coordinates.apply(x)
+        # Of longer numbers a back end would round the distance from the centre otherwise.
+        return seen.astype(np.float64) if seen.dtype.itemsize > DOUBLE else seen
+
+    def _check(self, half_range: Array, x: NDArray[Any], place: Place) -> None:
+        """Raise an error for rows with values that are too large, or missing."""
+        if not half_range.max(initial=0.0) <= LARGEST_VALUE:
+            # Of the values as they were given: the centre may be large as well.
+            check_values(x.T, place, self.columns)
+
+    def _prediction(self) -> Prediction | None:
+        """Return what predicts rows by the fast kernel, if the back end has it."""
+        if self._never_natural:
+            return None
+        if not self._asked_backend:
+            self._by_backend = self._backend.prediction(self._fast)
+            self._asked_backend = True
+        return self._by_backend
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, **NOT_ASKED}  # it has addresses in the memory of this process
+
+    def _has_gaps(self, x: NDArray[Any]) -> bool:
+        return self.transform.marginalise and bool(np.isnan(x.sum()))
 
     def posteriors(
         self, x: NDArray[Any], place: Place
@@ -185,7 +280,7 @@ class Predictor:
 
         Rows miss no value, unless the mixture takes them with what they have.
         """
-        if self.transform.marginalise and np.isnan(x.sum()):
+        if self._has_gaps(x):
             yield from self._posteriors_of_observed(x, place)
         else:
             yield from self._posteriors_of_whole(x, place)
@@ -214,32 +309,38 @@ class Predictor:
         coordinates = self.transform.coordinates
         if coordinates is not None:
             coordinates = coordinates.of_columns(pattern)
-        return Predictor(observed, transform=Transform(coordinates=coordinates))
+        transform = Transform(coordinates=coordinates)
+        return Predictor(observed, transform=transform, by=self._backend)
 
     def _posteriors_of_whole(
-        self, x: NDArray[Any], place: Place
+        self, x: NDArray[Any], place: Place, of: slice | None = None
     ) -> Iterator[tuple[slice, Posterior]]:
-        """Yield the posteriors of rows that miss no value."""
+        """Yield the posteriors of rows that miss no value; of all, or of some."""
+        prediction = self._prediction()
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._fast
         with widest.workspace(len(x)) as work:
-            capacity, coordinates = work.joint.shape[1], self.transform.coordinates
-            for first in range(0, len(x), capacity):
-                rows = slice(first, min(first + capacity, len(x)))
+            capacity = work.joint.shape[1]
+            begin, end = (0, len(x)) if of is None else (of.start, of.stop)
+            for first in range(begin, end, capacity):
+                rows = slice(first, min(first + capacity, end))
                 b = rows.stop - first
                 tile = self._backend.tile(widest, work, b)  # it says how its rows lie
-                seen = x[rows] if coordinates is None else coordinates.apply(x[rows])
+                seen = self._seen(x[rows])
                 np.subtract(seen.T, self.center[:, None], out=tile.rows)
                 half_range = np.abs(tile.rows).max(axis=1)
-                if not half_range.max(initial=0.0) <= LARGEST_VALUE:
-                    # Of the values as they were given: the centre may be large as well.
-                    check_values(x[rows].T, place.after(first), self.columns)
+                self._check(half_range, x[rows], place.after(first))
                 kernel = self._choose(half_range)
                 if kernel is not widest:
                     tile = self._backend.tile(kernel, work, b)
                 if kernel is self._whitened:
                     tile.rows[:] = seen.T
-                yield rows, Posterior(tile, self.parameters, kernel.center, x[rows])
+                of_tile = partial(TilePosterior, tile, self.parameters, kernel.center, x[rows])
+                if kernel is self._fast and prediction is not None:
+                    filled = Filled(prediction, seen, half_range)
+                    yield rows, FilledPosterior(filled, self.parameters, x[rows], of_tile)
+                else:
+                    yield rows, of_tile()
 
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads
@@ -262,66 +363,3 @@ def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
         return float(values.sum())
     counted = weights > 0
     return float(values[counted] @ weights[counted].astype(np.float64))
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Weighted sums over rows.
-
-    Attributes
-    ----------
-    log_likelihood, entropy : float
-        Sums of log p(x), and of the entropy of the responsibilities, in nats; the latter is nan
-        unless asked for.
-    weighing : Weighing
-    """
-
-    log_likelihood: float
-    entropy: float
-    weighing: Weighing
-
-
-def score_rows(
-    predictor: Predictor,
-    rows: Rows,
-    beside: Companions[Rows] = ALONE,
-    *,
-    disorder: bool = False,
-) -> Scored:
-    """Return the weighted sums over rows, in one streamed pass.
-
-    Rows that each have their noise go to a `noisy.NoisyPredictor`.
-    """
-    data = predictor.dataset(rows, beside, present=True)
-    total, entropy, weighing = 0.0, 0.0, Weighing()
-    work = partial(_score_batch, predictor, disorder)
-    for part in map_batches(data, work, name="daskgmm-score"):
-        total, entropy = total + part.log_likelihood, entropy + part.entropy
-        weighing = merge_weighings(weighing, part.weighing)
-    return Scored(total, entropy, weighing)
-
-
-def with_noise(block: Block) -> NDArray[Any]:
-    """Return rows with the numbers of their noise behind them, if they have any."""
-    noise = block.beside.noise
-    if noise is None:
-        return block.x
-    if block.weights is not None:  # rows without weight add nothing, whatever they are
-        noise = np.where(block.weights[:, None] > 0, noise, 0)
-    return np.concatenate([block.x, noise], axis=1)
-
-
-def _score_batch(
-    predictor: Predictor, disorder: bool, batch: Batch, blocks: Iterator[Block]
-) -> Scored:
-    total, entropy, weighing, before = 0.0, 0.0, Weighing(), 0
-    for block in blocks:
-        place = Place.of(batch).at(block.numbers(before))
-        if block.weights is not None:
-            check_weights(block.weights, place)
-        x, weights = with_noise(block), block.weights
-        part, uncertain = predictor.score(x, weights, place, disorder=disorder)
-        total, entropy = total + part, entropy + uncertain
-        weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))
-        before += block.n_read
-    return Scored(total, entropy, weighing)

@@ -173,9 +173,9 @@ def test_a_library_of_another_source_or_a_damaged_one_is_not_taken(folder, tmp_p
 
 
 def test_a_library_of_other_headers_is_not_taken(folder, tmp_path, monkeypatch):
-    for path in SOURCE.parent.glob("*.[ch]"):
+    for path in SOURCE.glob("*.[ch]"):
         shutil.copy(path, tmp_path)
-    monkeypatch.setattr("daskgmm.gaussian.kernels.compiled.building.SOURCE", tmp_path / SOURCE.name)
+    monkeypatch.setattr("daskgmm.gaussian.kernels.compiled.building.SOURCE", tmp_path)
     assert libraries(folder)
     with (tmp_path / "tails.h").open("a") as file:
         file.write("/* Another one. */")
@@ -191,7 +191,7 @@ def test_a_library_of_other_flags_is_not_taken(folder, monkeypatch):
 def test_it_is_compiled_beside_its_source(tmp_path):
     if compiler() is None:
         pytest.skip("no C compiler (cc, or that of CC)")
-    for path in (*SOURCE.parent.glob("*.[ch]"), SOURCE.with_name("building.py")):
+    for path in (*SOURCE.glob("*.[ch]"), SOURCE / "building.py"):
         shutil.copy(path, tmp_path)
     command = [sys.executable, str(tmp_path / "building.py")]
     listed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
@@ -217,7 +217,12 @@ def test_sanitizers_find_nothing(folder, tmp_path):
     ).stdout.strip()
     if not Path(runtime).is_absolute() or not build(tmp_path, flags):
         pytest.skip("the compiler has no AddressSanitizer")
-    names = ("test_expectation.py", "test_tails_and_noise.py", "test_vectors.py")
+    names = (
+        "test_expectation.py",
+        "test_tails_and_noise.py",
+        "test_vectors.py",
+        "test_prediction.py",
+    )
     tests = [str(Path(__file__).with_name(name)) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {

@@ -10,11 +10,8 @@ from scipy.special import logsumexp
 from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.kernels.compiled.expectation import (
-    STRIP_TILES,
-    _sizes,
-    expectation_nbytes,
-)
+from daskgmm.gaussian.kernels.compiled.expectation import _sizes, expectation_nbytes
+from daskgmm.gaussian.kernels.compiled.layout import STRIP_TILES
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.testing.mixtures import log_joint, random_mixture
 from tests.gaussian.compiled.comparing import check, compiled, same_bits, step_of

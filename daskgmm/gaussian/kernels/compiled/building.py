@@ -1,4 +1,4 @@
-"""Compile the E-step: ``python building.py [folder]``, by the build hook or by hand.
+"""Compile the kernel: ``python building.py [folder]``, by the build hook or by hand.
 
 It needs nothing but Python and a C compiler, as the package is not installed where it is built.
 """
@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("expectation.c")
-"""What is compiled; it includes the headers beside it."""
+SOURCE = Path(__file__).parent
+"""Where the source is: files of C, and their headers."""
 
 SUFFIX = ".kernel.so"
 """What the names of libraries end with, on every system."""
@@ -45,7 +45,7 @@ def variants() -> dict[str, list[str]]:
 def checksum() -> int:
     """Return a number that tells a library of this source and these flags from any other."""
     number = zlib.crc32(repr((FLAGS, variants())).encode())
-    for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h"))):
+    for path in sorted(SOURCE.glob("*.[ch]")):
         number = zlib.crc32(path.read_bytes(), number)
     return number
 
@@ -69,12 +69,12 @@ def build(folder: Path, extra: Iterable[str] = ()) -> list[Path]:
     command = compiler()
     if command is None:
         return []
-    built = []
+    built, files = [], sorted(map(str, SOURCE.glob("*.c")))
     for name, flags in variants().items():
         path = folder / f"{name}{SUFFIX}"
         unfinished = path.with_suffix(f".{os.getpid()}")
         defined = f"-DSOURCE={checksum()}LL"
-        asked = [*FLAGS, *flags, *extra, defined, "-shared", str(SOURCE), "-o", str(unfinished)]
+        asked = [*FLAGS, *flags, *extra, defined, "-shared", *files, "-o", str(unfinished)]
         try:
             subprocess.run([*command, *asked, "-lm"], check=True, timeout=MOST_SECONDS)
         except (OSError, subprocess.SubprocessError) as error:
@@ -87,5 +87,5 @@ def build(folder: Path, extra: Iterable[str] = ()) -> list[Path]:
 
 
 if __name__ == "__main__":
-    for library in build(Path(sys.argv[1]) if sys.argv[1:] else SOURCE.parent):
+    for library in build(Path(sys.argv[1]) if sys.argv[1:] else SOURCE):
         print(library)

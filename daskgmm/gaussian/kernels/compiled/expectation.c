@@ -13,7 +13,8 @@
    with theta times log2(e), so that exponentials are powers of 2. Where few pairs of a row and a
    component have a responsibility, the last line goes over these pairs alone. Components with tails
    have other lines between the two products (`tails.h`), and those that share a covariance beside a
-   uniform one, or with tails, two more products (`pooled.h`): row d + 1 is then their distance.
+   uniform one, or with tails, two more products: row d + 1 is then their distance (`densities.h`), and
+   their second moment is one more sum (`pooled.h`).
 
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
@@ -21,17 +22,14 @@
    lane l with the rows l, l + LANES, ..., which one tree adds. A vector has WIDTH lanes. The
    log-likelihood depends on log of the system's library, too. */
 
+#include "densities.h"
 #include "pooled.h"
 #include "tails.h"
 
-/* Components, vectors of rows and statistics in registers at once: 32 registers, or 16. */
+/* Statistics in registers at once, of C components. */
 #if WIDTH == 4
-#define COMPONENTS 6
-#define ROW_VECTORS(C) ((C) > 4 ? 2 : (C) > 2 ? 3 : 4)
 #define STATISTICS(C) ((C) > 3 ? 2 : (C) > 2 ? 3 : 4)
 #else
-#define COMPONENTS 8
-#define ROW_VECTORS(C) ((C) > 6 ? 3 : 4)
 #define STATISTICS(C) ((C) > 6 ? 3 : (C) > 4 ? 4 : 6)
 #endif
 
@@ -39,34 +37,6 @@
 #define LITTLE 0x1p-80
 /* Statistics from which on a tile is asked for its pairs: with fewer it takes longer than it saves. */
 #define LEAST_STATISTICS 64
-
-/* Fill a (C, TILE) with theta (p, C) times T. */
-INLINE void densities_of(const State *s, int C, const double *theta, double *a) {
-    const int V = ROW_VECTORS(C);
-    for (int n = 0; n < TILE; n += V * WIDTH) {
-        vec sum[COMPONENTS][4], t[4];
-        for (int c = 0; c < C; c++)
-            for (int u = 0; u < V; u++)
-                sum[c][u] = splat(theta[c]);
-        for (int64_t q = 1; q < s->p; q++) {
-            const double *x = s->z + s->left[q] + n, *y = s->z + s->right[q] + n;
-            const double *parameters = theta + q * C;
-#pragma GCC unroll 4
-            for (int u = 0; u < V; u++)
-                t[u] = load(x + u * WIDTH) * load(y + u * WIDTH);
-#pragma GCC unroll 8
-            for (int c = 0; c < C; c++) {
-                vec parameter = splat(parameters[c]);
-#pragma GCC unroll 4
-                for (int u = 0; u < V; u++)
-                    sum[c][u] = fused(parameter, t[u], sum[c][u]);
-            }
-        }
-        for (int c = 0; c < C; c++)
-            for (int u = 0; u < V; u++)
-                store(a + (int64_t)c * TILE + n + u * WIDTH, sum[c][u]);
-    }
-}
 
 /* Add J statistics from q on of C components with responsibilities a (C, TILE) to sums (J, PANEL). */
 INLINE void moments_of_some(const State *s, int C, int J, int64_t q, const double *a, double *sums) {
@@ -169,57 +139,10 @@ static void moments_of_pairs(const State *s) {
     }
 }
 
-/* Call f(s, C, ...) with C as a constant, so that its sums are in registers. */
-#define OF_PANEL(f, C, ...)                  \
-    switch (C) {                             \
-    case 1: f(s, 1, __VA_ARGS__); break;     \
-    case 2: f(s, 2, __VA_ARGS__); break;     \
-    case 3: f(s, 3, __VA_ARGS__); break;     \
-    case 4: f(s, 4, __VA_ARGS__); break;     \
-    case 5: f(s, 5, __VA_ARGS__); break;     \
-    case 6: f(s, 6, __VA_ARGS__); break;     \
-    OF_LARGE_PANEL(f, __VA_ARGS__)           \
-    }
-#if COMPONENTS == 8
-#define OF_LARGE_PANEL(f, ...)               \
-    case 7: f(s, 7, __VA_ARGS__); break;     \
-    case 8: f(s, 8, __VA_ARGS__); break;
-#else
-#define OF_LARGE_PANEL(f, ...)
-#endif
-
-static void densities(const State *s) {
-    for (int64_t i = 0; i < s->panels; i++) {
-        int64_t first = s->edges[i];
-        OF_PANEL(densities_of, s->edges[i + 1] - first, s->theta + first * s->p, s->a + first * TILE)
-    }
-}
-
 static void moments(const State *s) {
     for (int64_t i = 0; i < s->panels; i++) {
         int64_t first = s->edges[i];
         OF_PANEL(moments_of, s->edges[i + 1] - first, s->a + first * TILE, s->sums + i * s->p * PANEL)
-    }
-}
-
-/* The squared norm of each row, as row d + 1 of z. */
-static void norms(State *s) {
-    for (int n = 0; n < TILE; n += WIDTH) {
-        vec sum = splat(0.0);
-        for (int64_t i = 1; i <= s->d; i++) {
-            vec x = load(s->z + i * TILE + n);
-            sum = fused(x, x, sum);
-        }
-        store(s->z + (s->d + 1) * TILE + n, sum);
-    }
-}
-
-/* The log2 density of a uniform component, which is the last column; no number where the others are
-   none, as that of any row would hide them. */
-static void fill_uniform(const State *s) {
-    for (int n = 0; n < TILE; n += WIDTH) {
-        vec any = load(s->a + n);
-        store(s->a + s->k * TILE + n, splat(s->uniform) + (any - any));
     }
 }
 
@@ -245,13 +168,7 @@ static double softmax_of(const State *s, const double *weights) {
 
 /* Add a full tile; rows of weight 0 that fill it up count in nothing. */
 static void add_tile(State *s, const double *weights) {
-    if (s->factor)
-        quadratics(s);
-    else if (s->has_norm)
-        norms(s);
-    densities(s);
-    if (s->columns > s->k)
-        fill_uniform(s);
+    densities(s, TILE);
     s->log_likelihood += softmax_of(s, weights);
     if (s->columns > s->k)
         s->outliers += sum_of_tile(s->a + s->k * TILE);
@@ -265,26 +182,6 @@ static void add_tile(State *s, const double *weights) {
     s->weight += weights ? sum_of_tile(weights) : (double)TILE;
     s->filled = 0;
 }
-
-/* Copy rows x (n, d) minus the centre to z, from column `filled` on: the transpose. */
-#define COPY(NAME, TYPE)                                                              \
-    static void NAME(State *s, const TYPE *x, int64_t n) {                            \
-        const int64_t d = s->d;                                                       \
-        double *z = s->z + TILE + s->filled;                                          \
-        int64_t r = 0;                                                                \
-        for (; r + LANES <= n; r += LANES)                                            \
-            for (int64_t i = 0; i < d; i++) {                                         \
-                const TYPE *at = x + r * d + i;                                       \
-                double *to = z + i * TILE + r, center = s->center[i];                 \
-                for (int l = 0; l < LANES; l++)                                       \
-                    to[l] = (double)at[l * d] - center;                               \
-            }                                                                         \
-        for (; r < n; r++)                                                            \
-            for (int64_t i = 0; i < d; i++)                                           \
-                z[i * TILE + r] = (double)x[r * d + i] - s->center[i];                \
-    }
-COPY(copy_doubles, double)
-COPY(copy_floats, float)
 
 /* Put rows of weight 0 at the centre: nothing has checked their values. */
 static void hide(State *s, int64_t first, int64_t stop) {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +10,25 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.kernels.compiled.blocks import BLOCK, in_blocks, n_blocked, of_blocks
-from daskgmm.gaussian.kernels.compiled.library import Library, State, library
-from daskgmm.gaussian.kernels.compiled.model import LOG2_E, LibraryModel
+from daskgmm.gaussian.kernels.compiled.blocks import BLOCK, n_blocked, of_blocks
+from daskgmm.gaussian.kernels.compiled.layout import (
+    STRIP_TILES,
+    dtype_in_place,
+    fill_theta,
+    given,
+    integers,
+    is_ready,
+    n_panels,
+    panels_of,
+    point,
+    ready,
+    split,
+    state_of,
+)
+from daskgmm.gaussian.kernels.compiled.library import Library, library
+from daskgmm.gaussian.kernels.compiled.model import LibraryModel
 from daskgmm.gaussian.kernels.kernel import Sums
-from daskgmm.gaussian.kernels.workspace import LINE, aligned
+from daskgmm.gaussian.kernels.workspace import LINE
 from daskgmm.gaussian.moments import Moments
 
 PANEL = 8
@@ -25,26 +37,8 @@ PANEL = 8
 TAIL_SUMS = 4
 """Sums of a component with tails, as in the source."""
 
-STRIP_TILES = 8
-"""Tiles of rows that are copied at once; a call takes 5 us, and a tile 5 us or more."""
-
 SUMS = ("sums", "few", "tail_sums", "pooled")
 """Buffers that begin with 0 in each batch."""
-
-
-def _is_ready(array: NDArray[Any], dtype: type[np.floating[Any]]) -> bool:
-    """Return whether an array is read in place."""
-    return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
-
-
-def _ready(array: NDArray[Any], dtype: type[np.floating[Any]]) -> NDArray[Any]:
-    """Return an array, or a copy of it, that is read in place."""
-    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
-
-
-def _panels_of(compiled: Library, k: int) -> int:
-    """Return the number of panels of k components."""
-    return -(-k // compiled.components)
 
 
 def _sizes(
@@ -60,7 +54,7 @@ def _sizes(
     """Return the entries of each buffer."""
     b = compiled.tile
     sizes = {"z": (2 + d) * b, "a": (k + uniform) * b, "weights": b}
-    sizes |= {"theta": p * k, "sums": _panels_of(compiled, k) * p * PANEL, "factors": b}
+    sizes |= {"theta": p * k, "sums": n_panels(compiled, k) * p * PANEL, "factors": b}
     if p >= compiled.least_statistics:
         sizes |= {"few": k * _padded(p), "gathered": (3 + d) * b, "pairs": k * b // 2, "counts": k}
     if tailed:
@@ -89,8 +83,8 @@ def expectation_nbytes(p: int, k: int, d: int, mixtures: int = 1) -> int:
 
     def entries(k: int) -> int:
         sizes = _sizes(found, p, k, d, uniform=True, tailed=True, pooled=pooled)
-        integers = 2 * (p + LINE) + _panels_of(found, k) + 1  # rows of pairs, and edges
-        return sum(sizes.values()) + pooled * n_blocked(d) + integers
+        rows = 2 * (p + LINE) + n_panels(found, k) + 1  # of pairs, and edges
+        return sum(sizes.values()) + pooled * n_blocked(d) + rows
 
     # A cut of k into two adds one panel at most, and the buffers that do not depend on k.
     copied = STRIP_TILES * found.tile * (d + 1)
@@ -101,11 +95,9 @@ class CompiledExpectation:
     """The sums of blocks of rows under one kernel: `add` blocks, then take `moments`."""
 
     def __init__(self, compiled: Library, model: LibraryModel) -> None:
-        kernel, (k, p), d = model.kernel, model.theta.shape, len(model.kernel.center)
+        (k, p), d = model.theta.shape, len(model.kernel.center)
         self._library, self._model = compiled, model
-        b, panels = compiled.tile, _panels_of(compiled, k)
-        self._edges = np.arange(panels + 1) * k // panels
-        arrays = _split(
+        arrays = split(
             _sizes(
                 compiled,
                 *(p, k, d),
@@ -114,21 +106,14 @@ class CompiledExpectation:
                 pooled=model.factor is not None,
             )
         )
-        arrays["z"][:b] = 1.0
-        for start, stop in self._panels():
-            panel, scales = model.theta[start:stop].T, model.scales[start:stop]
-            np.multiply(panel, scales, arrays["theta"][start * p : stop * p].reshape(panel.shape))
-        arrays |= _given(model)
-        self._arrays = arrays  # the state has their addresses alone
-        left, right = (_in_lanes(rows) * b for rows in model.pairs)
-        self._integers = {"left": left, "right": right, "edges": self._edges}
-        self._state = State(d=d, k=k, p=p, panels=panels, has_norm=model.has_norm)
-        self._state.summed = kernel.shape[0]
-        self._state.tail = 0 if model.tail is None else model.tail.kind
-        self._state.columns = k + (model.uniform is not None)
-        self._state.uniform = LOG2_E * (model.uniform or 0.0)
-        for name, array in (arrays | self._integers).items():
-            setattr(self._state, name, array.ctypes.data)
+        arrays["z"][: compiled.tile] = 1.0
+        self._integers = integers(compiled, model)
+        self._edges = self._integers["edges"]
+        fill_theta(model, self._edges, arrays["theta"])
+        self._arrays = arrays | given(model)  # the state has their addresses alone
+        self._state = state_of(compiled, model)
+        point(self._state, self._arrays)
+        point(self._state, self._integers)
         self.restart()
 
     def restart(self) -> None:
@@ -145,13 +130,13 @@ class CompiledExpectation:
         Copies of whole blocks would not be within the plan: those of integers are larger.
         """
         x, w = block.x, block.weights
-        dtype = np.float32 if x.dtype == np.float32 else np.float64
+        dtype = dtype_in_place(x)
         length = len(x)
-        if not _is_ready(x, dtype) or (w is not None and not _is_ready(w, np.float64)):
+        if not is_ready(x, dtype) or (w is not None and not is_ready(w, np.float64)):
             length = STRIP_TILES * self._library.tile
         for start in range(0, len(x), length or 1):
             rows = slice(start, start + length)
-            self._add(_ready(x[rows], dtype), None if w is None else _ready(w[rows], np.float64))
+            self._add(ready(x[rows], dtype), None if w is None else ready(w[rows], np.float64))
         self._n_rows += len(x)
 
     def _add(self, x: NDArray[Any], weights: Array | None) -> None:
@@ -173,7 +158,7 @@ class CompiledExpectation:
         sums = Sums.zeros(kernel.structure, *kernel.shape[1:])
         height = len(sums.sums)  # without that of the shared distance
         panels = arrays["sums"].reshape(-1, p, PANEL)
-        for panel, (start, stop) in zip(panels, self._panels(), strict=True):
+        for panel, (start, stop) in zip(panels, panels_of(self._edges), strict=True):
             sums.sums[:, start:stop] = panel[:height, : stop - start]
         if "few" in arrays:
             sums.sums[:, :k] += arrays["few"].reshape(k, -1)[:, :height].T
@@ -186,31 +171,3 @@ class CompiledExpectation:
             tail = self._model.tail.sums(arrays["tail_sums"].reshape(-1, TAIL_SUMS)[:k].T)
         of_rows = state.log_likelihood, state.weight, self._n_rows
         return Moments(sums.sums, kernel.reference, pooled, *of_rows, tail=tail)
-
-    def _panels(self) -> list[tuple[int, int]]:
-        edges = self._edges.tolist()
-        return list(itertools.pairwise(edges))
-
-
-def _given(model: LibraryModel) -> dict[str, Array]:
-    """Return the arrays that the library reads as they are."""
-    given = {"center": np.ascontiguousarray(model.kernel.center, np.float64)}
-    if model.factor is not None:
-        given["factor"] = in_blocks(model.factor)
-    if model.tail is not None:
-        given["tails"] = np.ascontiguousarray(model.tail.parameters)
-    return given
-
-
-def _in_lanes(rows: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return the rows of z, with row 0 behind until all lanes are filled."""
-    return np.concatenate([rows, np.zeros(-len(rows) % LINE, np.intp)]).astype(np.int64)
-
-
-def _split(sizes: Mapping[str, int]) -> dict[str, Array]:
-    """Return arrays of these sizes that begin with a cache line each."""
-    lines = {name: -(-size // LINE) * LINE for name, size in sizes.items()}
-    edges = np.cumsum([0, *lines.values()]).tolist()
-    whole = aligned(edges[-1])
-    starts = dict(zip(sizes, edges[:-1], strict=True))
-    return {name: whole[start : start + sizes[name]] for name, start in starts.items()}

@@ -39,6 +39,20 @@ class State(ctypes.Structure):
     )
 
 
+class Places(ctypes.Structure):
+    """Where predictions go, with the fields of `Places` in the source."""
+
+    _fields_ = (
+        *((name, _POINTER) for name in ("labels", "posteriors", "log_densities")),
+        *((name, _INTEGER) for name in ("label_stride", "posterior_stride", "density_stride")),
+        *((name, _INTEGER) for name in ("label_bytes", "columns")),
+        *((name, _INTEGER) for name in ("posterior_kind", "density_kind")),
+        ("levels", _NUMBER),
+        ("adds_shared", _INTEGER),
+        *((name, _POINTER) for name in ("half_range", "exponentials")),
+    )
+
+
 @dataclass(frozen=True)
 class Library:
     """A loaded library. Its functions run without Python's lock.
@@ -79,6 +93,9 @@ class Library:
         state = ctypes.POINTER(State)
         functions.add_rows.argtypes = [state, _POINTER, _INTEGER, _INTEGER, _POINTER]
         functions.add_rest.argtypes = [state]
+        functions.predict_rows.restype = _INTEGER
+        places = ctypes.POINTER(Places)
+        functions.predict_rows.argtypes = [state, places, _POINTER, _INTEGER, _INTEGER]
         for name in OF_EACH:
             getattr(functions, name).argtypes = [_POINTER, _POINTER, _INTEGER]
         for name in ("add_rows", "add_rest", *OF_EACH):

@@ -84,9 +84,19 @@ def _model(kernel: Kernel, natural: NaturalKernel, tail: LibraryTail | None) -> 
         left, right = pairs
         pairs = np.append(left, 0), np.append(right, 1 + d)
         theta = np.column_stack([theta, np.full(len(theta), -0.5 if tail is None else 1.0)])
-        factor = natural.structure.precision.multiply_ut(natural.factors, np.eye(d))
+        factor = _factor(natural)
     scales = np.full(len(theta), LOG2_E) if tail is None else tail.scales
     return LibraryModel(kernel, theta, scales, pairs, factor, tail, uniform)
+
+
+def shared_factor(kernel: Kernel) -> Array | None:
+    """Return U (d, d) of the distance |U^T x|^2 that densities of a kernel lack; None if none."""
+    return _factor(kernel) if isinstance(kernel, NaturalKernel) and kernel.leaves_out else None
+
+
+def _factor(natural: NaturalKernel) -> Array:
+    precision, d = natural.structure.precision, natural.shape[2]
+    return precision.multiply_ut(natural.factors, np.eye(d))
 
 
 def _pairs(statistic: Statistic, d: int) -> Pairs | None:

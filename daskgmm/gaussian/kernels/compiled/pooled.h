@@ -1,49 +1,15 @@
-/* What components with one covariance share: the distance of rows, and their second moment. */
+/* The second moment of components that share a covariance. */
 
 #pragma once
 
 #include "state.h"
 
-/* Blocks of outputs and vectors of rows in registers at once. */
+/* Features in registers at once, beside a block of BLOCK. */
 #if WIDTH == 4
-enum { ACROSS = 2, COLUMNS = 2 };
+enum { COLUMNS = 2 };
 #else
-enum { ACROSS = 4, COLUMNS = 4 };
+enum { COLUMNS = 4 };
 #endif
-
-/* Row d + 1 of z becomes |U^T z|^2. The factor U (d, d), upper triangular, is in blocks of BLOCK
-   columns, of which it has the rows that are not 0, (rows, BLOCK) each; columns from d on are 0. */
-static void quadratics(const State *s) {
-    const int64_t d = s->d;
-    for (int n = 0; n < TILE; n += ACROSS * WIDTH) {
-        vec squares[ACROSS];
-        for (int u = 0; u < ACROSS; u++)
-            squares[u] = splat(0.0);
-        const double *factor = s->factor;
-        for (int64_t j = 0; j < d; j += BLOCK) {
-            vec sum[BLOCK][ACROSS];
-            for (int b = 0; b < BLOCK; b++)
-                for (int u = 0; u < ACROSS; u++)
-                    sum[b][u] = splat(0.0);
-            for (int64_t i = 0; i < d && i < j + BLOCK; i++, factor += BLOCK) {
-                vec z[ACROSS];
-                for (int u = 0; u < ACROSS; u++)
-                    z[u] = load(s->z + (1 + i) * TILE + n + u * WIDTH);
-#pragma GCC unroll 4
-                for (int b = 0; b < BLOCK; b++) {
-                    vec coefficient = splat(factor[b]);
-                    for (int u = 0; u < ACROSS; u++)
-                        sum[b][u] = fused(coefficient, z[u], sum[b][u]);
-                }
-            }
-            for (int b = 0; b < BLOCK; b++)
-                for (int u = 0; u < ACROSS; u++)
-                    squares[u] = fused(sum[b][u], sum[b][u], squares[u]);
-        }
-        for (int u = 0; u < ACROSS; u++)
-            store(s->z + (1 + d) * TILE + n + u * WIDTH, squares[u]);
-    }
-}
 
 /* Feature i of the tile; beyond the last one that one, for sums that nobody reads. */
 INLINE const double *feature(const State *s, int64_t i) {

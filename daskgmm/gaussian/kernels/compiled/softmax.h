@@ -40,11 +40,6 @@ INLINE double ended(Logarithms *logs, const double *weights) {
     return tree(logs->lanes);
 }
 
-/* 2^(a - maximum) of log2 densities, from -650 nats on. */
-INLINE vec exponential(vec a, vec maximum) {
-    return power_of_two(larger(a - maximum, splat(LEAST)));
-}
-
 /* Make responsibilities times weights (TILE,) of the log2 densities a; return the log-likelihood. */
 static double softmax(const State *s, const double *weights) {
     const int64_t k = s->columns;

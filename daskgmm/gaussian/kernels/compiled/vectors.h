@@ -83,7 +83,12 @@ INLINE vec power_of_two(vec x) {
     return (vec)((bits)y + ((bits)shifted << 52));
 }
 
-/* The same in fewer operations, for tails, with a table: r = x - n has n a multiple of 1/16, whose
+/* 2^(a - maximum) of log2 densities, from -650 nats on. */
+INLINE vec exponential(vec a, vec maximum) {
+    return power_of_two(larger(a - maximum, splat(LEAST)));
+}
+
+/* 2^x in fewer operations, for tails, with a table: r = x - n has n a multiple of 1/16, whose
    last four bits choose the factor, and 2^r is 1 + r q(r) with q of degree 5. */
 static const double R[] = {
     0x1.430a1d08ec681p-13, 0x1.5d897e525c216p-10, 0x1.3b2ab6fb41213p-7,
