@@ -3,7 +3,8 @@ r"""The kernel of many features and few factors: log densities by q projections 
 The precision is :math:`D_k - \sum_j b_{kj} b_{kj}^T`, D diagonal. With rows x about the centre,
 what is linear in x and all projections are one product, and the squares of x one more, as of
 diagonal covariances. Moments take the same two, the other way round. So a row takes 4 k q d + 8 k d
-operations, and nothing is of size d^2.
+operations, and nothing is of size d^2. Where few pairs of a row and a component have a part of the
+row, moments are sums over these, and about half of the operations are left.
 
 Tiles hold one row after the other, as blocks do: with so many features a transposed copy takes a
 tenth of the time of a tile, and products of whole rows are faster.
