@@ -138,6 +138,10 @@ class Settings:
         structure, d = STRUCTURES[self.structure], self.n_features(columns)
         return structure.n_buffer_rows(self.n_columns, d)
 
+    def least_tile_rows(self, columns: int) -> int:
+        """Return the rows that tiles have at least, for rows of so many columns."""
+        return STRUCTURES[self.structure].least_tile_rows(self.n_features(columns))
+
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
         return self.n_free(self.n_features(columns))

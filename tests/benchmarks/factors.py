@@ -7,7 +7,11 @@ machine then count little. Fits begin at the parameters that rows are drawn from
 the fastest counts. Memory is that of a child process, less what it has before the fit, beside what
 the plan says of a process.
 
-BENCHMARK_ROWS=1000000 takes so many rows.
+Rows are those of components that are apart, so that nearly each row belongs to one, and of some
+that overlap, so that each row belongs to all: then all 4 n k d q operations are made, and 8 n k d
+more for squares and what is linear, so that 1.2 is the least at q=10.
+
+BENCHMARK_ROWS=1000000 takes so many rows, and one run of each fit from 250,000 on.
 """
 
 import os
@@ -38,30 +42,38 @@ ALLOWED = 1.5
 
 CHUNK_ROWS = 2_000
 
+RUNS, RUN_ROWS = 5, 250_000
+"""Runs of a fit, and rows that all runs take together, at most, but for the first."""
+
+SCALES = {"apart": (2.0, 1.0), "overlapping": (0.02, 0.01)}
+"""Scales of means and of loadings, in units of the noise."""
+
 HEADERS = (
-    "n d k q", "threads", "CPU of a pass", "wall", "GFLOP a CPU second", "4nkdq at that rate",
-    "ratio", "allowed", "reached", "peak", "planned", "k d^2",
+    "rows", "n d k q", "threads", "CPU of a pass", "wall", "GFLOP a CPU second",
+    "4nkdq at that rate", "ratio", "allowed", "reached", "peak", "planned", "k d^2",
 )  # fmt: skip
 
 
 def main(smoke: bool = False) -> None:
-    """Print one table: a line for each number of threads."""
+    """Print one table: a line for each kind of rows and number of threads."""
     rows = int(os.environ.get("BENCHMARK_ROWS", 50_000))
     shape = (2_000, 100, 4, 3) if smoke else (rows, 1000, 20, 10)
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "x.zarr")
-        _write(path, *shape)
-        lines = []
-        for threads in (1, os.cpu_count() or 1):
-            asked = {"path": path, "shape": shape, "runs": 1 if smoke else 5}
-            (found,) = ask("factors", asked, threads)
-            lines.append(_line(shape, threads, found))
+    runs = 1 if smoke else max(1, min(RUNS, RUN_ROWS // rows))
+    lines = []
+    for kind in SCALES:
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "x.zarr")
+            _write(path, kind, *shape)
+            asked = {"path": path, "kind": kind, "shape": shape, "runs": runs}
+            for threads in (1, os.cpu_count() or 1):
+                (found,) = ask("factors", asked, threads)
+                lines.append([kind, *_line(shape, threads, found)])
     print_table("A pass of factor analysers, and its memory", HEADERS, lines)
 
 
-def _write(path: str, n: int, d: int, k: int, q: int) -> None:
+def _write(path: str, kind: str, n: int, d: int, k: int, q: int) -> None:
     """Write rows of k factor analysers, chunk by chunk."""
-    random, means, loadings = _drawn_from(d, k, q)
+    random, means, loadings = _drawn_from(kind, d, k, q)
     store = zarr.create_array(path, shape=(n, d), chunks=(CHUNK_ROWS, d), dtype="float32",
                               compressors=None)  # fmt: skip
     for first in range(0, n, CHUNK_ROWS):
@@ -94,9 +106,9 @@ def _line(shape: tuple[int, ...], threads: int, found: dict[str, Any]) -> list[s
     ]
 
 
-def _start(d: int, k: int, q: int) -> dict[str, Any]:
+def _start(kind: str, d: int, k: int, q: int) -> dict[str, Any]:
     """Return the parameters that rows are drawn from: no component collapses from there."""
-    _, means, loadings = _drawn_from(d, k, q)
+    _, means, loadings = _drawn_from(kind, d, k, q)
     precision = STRUCTURES[f"factor-{q}"].precision
     factors = precision.factorise(joined(loadings, np.ones((k, d))))
     weights = np.full(k, 1 / k)
@@ -104,10 +116,11 @@ def _start(d: int, k: int, q: int) -> dict[str, Any]:
     return {**start, "precisions_init": precision.precisions(factors)}
 
 
-def _drawn_from(d: int, k: int, q: int) -> tuple[np.random.Generator, Array, Array]:
+def _drawn_from(kind: str, d: int, k: int, q: int) -> tuple[np.random.Generator, Array, Array]:
     """Return means (k, d) and loadings (k, q, d), and the generator after them."""
     random = np.random.default_rng(0)
-    return random, 2 * random.normal(size=(k, d)), random.normal(size=(k, q, d))
+    apart, long = SCALES[kind]
+    return random, apart * random.normal(size=(k, d)), long * random.normal(size=(k, q, d))
 
 
 class Spent(NamedTuple):
@@ -142,7 +155,8 @@ if __name__ == "__main__":
     asked = request()
     _, d, k, q = asked["shape"]
     store = zarr.open_array(asked["path"], mode="r")
-    settings = {"covariance_type": "factor", "n_factors": q, "tol": 0.0, **_start(d, k, q)}
+    settings = {"covariance_type": "factor", "n_factors": q, "tol": 0.0}
+    settings |= _start(asked["kind"], d, k, q)
     before, rate = peak_memory(), _rate()
     best = {}
     for count in (FEW, MANY):

@@ -25,7 +25,7 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.softmax import FLOOR
 from daskgmm.gaussian.kernels.stack import Stack
 from daskgmm.gaussian.kernels.tiles import fill_tiles
-from daskgmm.gaussian.kernels.workspace import tile_rows, workspace
+from daskgmm.gaussian.kernels.workspace import workspace
 from daskgmm.gaussian.missing.kernel import MarginalKernel
 from daskgmm.gaussian.missing.patterns import grouped
 from daskgmm.gaussian.parameters import Parameters
@@ -79,7 +79,7 @@ class MeasureWork:
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Measured:
         """Return the sums over the batch."""
         kernels = [stack.kernel for stack in self.stacks]
-        b = min(tile_rows(*kernel.shape[:2]) for kernel in kernels)
+        b = min(kernel.tile_rows for kernel in kernels)
         if batch.rows is not None:
             b = min(b, max(1, batch.rows))
         # Rows of the exact kernel are as they are: those of all others can be made of them.

@@ -129,6 +129,10 @@ class Structure:
         """Return the numbers that the fast kernel of k components keeps of each row of a tile."""
         return self.n_statistics(d)
 
+    def least_tile_rows(self, d: int) -> int:
+        """Return the rows that tiles have at least, as the fast kernel is slower with fewer."""
+        return 0
+
     def step_work(self, d: int) -> int:
         """Return the operations of an M-step for each component, in order of magnitude."""
         return d**3

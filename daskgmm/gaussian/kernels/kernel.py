@@ -66,6 +66,12 @@ class Kernel(ABC):
         return False
 
     @property
+    def tile_rows(self) -> int:
+        """Number of rows of a full tile."""
+        p, k, d = self.shape
+        return tile_rows(p, k, self.structure.least_tile_rows(d))
+
+    @property
     def n_columns(self) -> int:
         """Number of densities of a row."""
         return self.shape[1]
@@ -98,9 +104,7 @@ class Kernel(ABC):
 
     def rows_of_tile(self, rows: int | None = None) -> int:
         """Return the number of rows of a tile of this kernel, of at most `rows` rows."""
-        p, k, _ = self.shape
-        b = tile_rows(p, k)
-        return b if rows is None else min(b, max(1, rows))
+        return self.tile_rows if rows is None else min(self.tile_rows, max(1, rows))
 
     @abstractmethod
     def bind(self, work: Workspace, b: int) -> Tile:
@@ -187,7 +191,8 @@ class Sums:
     tail : ndarray of shape (s, k), or None
         `Moments.tail`.
     products : ndarray of shape (2 k + k q, d), or None
-        Of a `FactorKernel`: sums of squares, of x, and of products with projections, beside `sums`.
+        Of a `FactorKernel`, beside `sums`: sums of squares of all components, then of each those of
+        x and of products with projections.
     """
 
     sums: Array
@@ -201,11 +206,11 @@ class Sums:
             return self.sums
         (p, k), d = self.sums.shape, self.products.shape[1]
         total = np.empty((k, p)).T  # so that what is copied stays in its order
-        squares, linear, products = np.split(self.products, [k, 2 * k])
+        squares, products = self.products[:k], self.products[k:].reshape(k, -1)
         total[0] = self.sums[0]
-        total[1 : 1 + d] = linear.T
+        total[1 : 1 + d] = products[:, :d].T
         total[1 + d : 1 + 2 * d] = squares.T
-        total[1 + 2 * d :] = products.reshape(k, -1).T
+        total[1 + 2 * d :] = products[:, d:].T
         return total
 
     @classmethod

@@ -15,7 +15,7 @@ from daskgmm.gaussian.kernels.kernel import Kernel, Sums
 from daskgmm.gaussian.kernels.softmax import exponentiate, log_likelihood
 from daskgmm.gaussian.kernels.stack import Stack, group_kernels
 from daskgmm.gaussian.kernels.tiles import fill_tiles
-from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows
+from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.moments import Moments
 
 
@@ -29,7 +29,7 @@ class NumpyBackend(Backend):
     ) -> list[Moments]:
         groups = group_kernels(kernels)
         stacks = [Stack.of([kernels[index] for index in group]) for group in groups]
-        b = min(tile_rows(*stack.kernel.shape[:2]) for stack in stacks)
+        b = min(stack.kernel.tile_rows for stack in stacks)
         b = b if rows is None else min(b, rows)
         with ExitStack() as workspaces:
             steps = [

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 
+CONVERTED_ENTRIES = 1024
+"""Entries of NumPy's buffers while rows of another type are copied to tiles of whole rows: it takes
+0.6 times as long as a copy that is then centred (512 rows of 1,000 float32)."""
+
 
 def fill_tiles(
     blocks: Iterator[Block],
@@ -70,7 +74,12 @@ def _centre(x: Array, column: Array, out: Array) -> None:
     if x.dtype == out.dtype:
         np.subtract(x, column, out=out)
         return
-    out[:] = x  # in one call NumPy would convert it by way of its buffers, at half the speed
+    if out.T.flags.c_contiguous:  # in one call, by way of NumPy's buffers
+        with np.errstate():
+            np.setbufsize(CONVERTED_ENTRIES)
+            np.subtract(x.T, column.T, out=out.T)
+        return
+    out[:] = x  # by way of its buffers NumPy would turn it at half the speed
     np.subtract(out, column, out=out)
 
 

@@ -30,14 +30,14 @@ HUGE_PAGE = 2 << 20
 the time to write the quadratic statistics, which otherwise miss the translation buffer."""
 
 
-def tile_rows(p: int, k: int) -> int:
-    """Return the number of rows of a tile: a power of two that fits into the cache.
+def tile_rows(p: int, k: int, least: int = 0) -> int:
+    """Return the number of rows of a tile: a power of two that fits into the cache, or `least`.
 
     It depends on the model alone, and so does the order of every sum.
     """
     fitting = max(1, TILE_BYTES // (8 * (p + k)))
     low, high = TILE_ROWS
-    return int(min(max(1 << (fitting.bit_length() - 1), low), high))
+    return int(min(max(1 << (fitting.bit_length() - 1), low, least), high))
 
 
 @dataclass(slots=True)
@@ -66,21 +66,20 @@ class Workspace:
     weights: Array
 
 
-def workspace_nbytes(p: int, k: int, d: int, height: int) -> int:
-    """Return the bytes of a workspace for full tiles, with its alignment.
+def workspace_nbytes(b: int, k: int, d: int, height: int) -> int:
+    """Return the bytes of a workspace for tiles of b rows, with its alignment.
 
     `height` is the number of rows of its buffer for features.
     """
-    b = tile_rows(p, k)
     return 8 * b * (d + d // 2 + height + 2 * k + 3) + 2 * HUGE_PAGE
 
 
 def by_rows(buffer: Array, b: int, d: int) -> Array:
     """Return the memory of a workspace's buffer as b rows of d features, (b, d).
 
-    Its height is d or more, and b at most the number of rows of the workspace.
+    It holds them: its rows are b entries or more apart, and a multiple of `LINE`.
     """
-    assert len(buffer) >= d, "the buffer holds the rows"
+    assert len(buffer) * (buffer.strides[0] // 8) >= b * d, "the buffer holds the rows"
     return as_strided(buffer, (b, d), (8 * d, 8))
 
 

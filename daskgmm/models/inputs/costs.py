@@ -108,6 +108,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts, mixtures: int = 1
         noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
         n_buffer_rows=settings.n_buffer_rows(d),
+        least_tile_rows=settings.least_tile_rows(d),
         n_mixtures=mixtures,
     )
     return make_plan(data, needs)
