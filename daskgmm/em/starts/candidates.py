@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -211,7 +211,7 @@ class Part:
     def of(cls, draw: Draw, share: float, settings: Settings, last: bool = False) -> Part:
         """Return a share of the sample, with a tolerance to match."""
         beside = draw.beside_part(share)
-        return cls.of_rows(*draw.part(share), settings, draw, last, beside=beside)
+        return cls.of_rows(*draw.part(share), settings, draw, last, beside=beside, name=share)
 
     @classmethod
     def of_rows(
@@ -223,10 +223,12 @@ class Part:
         last: bool = False,
         most: int = MAX_ITER,
         beside: Companions[NDArray[Any]] = ALONE,
+        name: Hashable = None,
     ) -> Part:
         """Return rows (m, d) of a draw as a part, with how often each counts (m,).
 
-        `beside` is what goes beside them but for these counts.
+        `beside` is what goes beside them but for these counts. The survey of rows with a `name`
+        is kept for other settings.
 
         At most `most` iterations are run on it. A component rests on the floor of all rows, as it
         does when it is fitted to these: steps between values are theirs, not those of the part.
@@ -236,7 +238,10 @@ class Part:
         others: Companions[Rows] = beside.map(lambda part: ArrayRows(part, rows.lengths))
         others = replace(others, weights=weights_for(rows, counts))
         data = Dataset.of(rows, others, k, structure.n_statistics(d))
-        survey = survey_rows(data, None, silence)
+        kept = name, data.batches  # sums over other batches have other last bits
+        survey = draw.surveys.get(kept) or survey_rows(data, None, silence)
+        if name is not None:
+            draw.surveys[kept] = survey
         if draw.survey is not None:
             survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
         sample = Sample(
