@@ -57,8 +57,8 @@ LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 all rows, whichever is most."""
 
 
-SHORT_ITER = 10
-"""Iterations of plain EM that tell which of many starts are worth more."""
+SHORT_ITER, FIRST_ITER = 10, 4
+"""Iterations of plain EM that tell which of many starts are worth more, and the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +118,25 @@ def race(
     seeds: Sequence[int],
     finalists: int = FINALISTS,
     thorough: bool = True,
+    early: bool = False,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
     All of them are fitted to a small part of the sample; each time the part doubles, the
     better half goes on. Thorough races drive the finalists over plateaus, at the cost of many
-    iterations on the sample.
+    iterations on the sample. Where the first halving is early, short runs tell which half is fitted
+    at all.
     """
     share = first_share(settings, draw.m, draw.x.shape[1])
     all_at_once = share == 1.0
     part = Part.of(draw, share, settings)
-    candidates = ranked(part.all_begun(seeds))
     beaten: list[Candidate] = []
+    if early:
+        begun = ranked(part.shortened().all_begun(seeds))
+        half = max(finalists, math.ceil(len(begun) / 2))
+        candidates, beaten = ranked(part.all_continued(begun[:half])) or begun[:half], begun[half:]
+    else:
+        candidates = ranked(part.all_begun(seeds))
     while share < 1.0:
         share = min(1.0, 2 * share)
         half = max(finalists, math.ceil(len(candidates) / 2))
