@@ -6,8 +6,8 @@ CRITERIA = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "heldout": "held-out likel
 """Criteria of a sweep, and their names in sentences."""
 
 FITTED, SAMPLE, FAILED = "fitted", "sample", "failed"
-"""What became of a model of a sweep: fitted on all rows, clearly beaten on the sample and left
-there, or failed. Its status in tables, however they are written."""
+"""What became of a model of a sweep: fitted on all rows, clearly beaten on the sample, or failed.
+Its status in tables, however they are written."""
 
 HIGHER_IS_BETTER = frozenset({"heldout"})
 """Criteria whose highest value is the best; of the others it is the lowest."""

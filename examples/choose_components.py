@@ -31,8 +31,8 @@ for start in range(0, 200_000, 50_000):
     rows[start : start + 50_000] = centres[random.integers(0, 4, 50_000)] + noise
 
 # %%
-# Twelve kinds of models. Those that are clearly beaten on a sample of the rows are
-# left there; the others share the passes over all rows.
+# Twelve kinds of models. No pass is made for those that are clearly beaten on a sample
+# of the rows; the others share the passes over all rows.
 
 passes = []
 

@@ -103,16 +103,17 @@ def one_of_each(table: Table, best: int | None = None) -> list[int]:
 
 
 def staying_text(table: Table) -> str:
-    """Return a sentence on the models that were not fitted on all rows, and on their starts."""
+    """Return a sentence on the models that were beaten on the sample, and on starts left there."""
     starts = sum(status != FAILED for status in table["status"])
-    stayed = sum(status == SAMPLE for status in table["status"])
+    pairs = zip(table["status"], table["passes"], strict=True)
+    stayed = sum(status == SAMPLE and not passes for status, passes in pairs)
     beaten: dict[str, list[int]] = {}
     for index in one_of_each(table):
         if table["status"][index] == SAMPLE:
             sizes = beaten.setdefault(table["covariance_type"][index], [])
             sizes.append(table["n_components"][index])
     kinds = ", ".join(f"{structure} {ranges(sizes)}" for structure, sizes in beaten.items())
-    sentence = f"Clearly beaten on the sample, and left there: {kinds}. " if beaten else ""
+    sentence = f"Clearly beaten on the sample: {kinds}. " if beaten else ""
     return f"{sentence}Of all starts, {stayed} of {starts} stayed on the sample."
 
 

@@ -3,7 +3,8 @@
 Choices    Small data sets of `tests.oracle.small_sets`, all settings by default: the size, the
            structure and the BIC that each seed chooses, whether components of it rest on a floor.
 Sizes      The six data sets of whole fits: how much less likely, on all rows, the sweep's model of
-           a size is than the best of ten starts of that size fitted alone.
+           a size is than the best of ten starts of that size fitted alone. Those that were
+           clearly beaten on the sample are counted too.
 
 BENCHMARK_SEEDS=2 takes two seeds, BENCHMARK_SETS=iris,rare these data sets.
 """
@@ -38,7 +39,7 @@ CHOICES = (
 )  # fmt: skip
 
 SIZES = (
-    "data set", "k", "largest gap", f"above {ALLOWED_GAP}", "reached", "on the sample",
+    "data set", "k", "largest gap", f"above {ALLOWED_GAP}", "reached", "beaten there",
     "passes (median)", "CPU time (median)",
 )  # fmt: skip
 
@@ -169,7 +170,6 @@ def of_sizes(name: str, rows: int | None, seed: int) -> Sizes:
         place = table["n_components"].index(size)
         if table["status"][place] != "fitted":
             stayed.append(size)
-            continue
         alone = GaussianMixture(size, n_init=10, random_state=seed).fit(X).score(X)
         gaps[size] = alone - table["log_likelihood"][place]
     return Sizes(passes, took, gaps, tuple(stayed))

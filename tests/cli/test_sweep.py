@@ -100,7 +100,7 @@ def test_the_printed_status(status, converged, degenerate, told):
 def table_of(*models):
     names = ("covariance_type", "n_components", "status")
     table = {name: [model[i] for model in models] for i, name in enumerate(names)}
-    return table | {name: [0] * len(models) for name in ("degenerate", "bic")}
+    return table | {name: [0] * len(models) for name in ("degenerate", "bic", "passes")}
 
 
 def test_what_stayed_on_the_sample_is_named_by_structure():
@@ -108,8 +108,12 @@ def test_what_stayed_on_the_sample_is_named_by_structure():
     tied = [("tied", k, "sample") for k in (2, 3)] + [("tied", 4, "failed")]
     starts = [("full", 2, "sample")]
     assert staying_text(table_of(*full, *tied, *starts)) == (
-        "Clearly beaten on the sample, and left there: full 1,3-4,7, tied 2-3. Of all starts, 7 of "
-        "8 stayed on the sample."
+        "Clearly beaten on the sample: full 1,3-4,7, tied 2-3. Of all starts, 7 of 8 stayed on the "
+        "sample."
+    )
+    in_passes = table_of(*full, *starts) | {"passes": [3, 3, 3, 3, 0, 0]}
+    assert staying_text(in_passes) == (
+        "Clearly beaten on the sample: full 1,3-4,7. Of all starts, 2 of 6 stayed on the sample."
     )
     assert staying_text(table_of(full[1], *starts)) == (
         "Of all starts, 1 of 2 stayed on the sample."

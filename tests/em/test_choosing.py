@@ -11,12 +11,15 @@ from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
-from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
+from daskgmm.em.selection.riding import with_riding
+from daskgmm.em.selection.runners_up import with_runners_up
+from daskgmm.em.selection.state import Failure, Model, SweepState
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows
 
@@ -121,6 +124,39 @@ def test_others_of_its_kind_go_on_where_the_leader_fails():
     failed = Failure(failed.settings, 0, "a covariance is singular")
     state = with_runners_up(SweepState(SURVEY, None, others, (failed,)), SURVEY)
     assert state.models == others
+
+
+def test_beaten_models_ride_where_that_is_cheap_and_the_sample_a_part(monkeypatch):
+    first, second = model(1.0, False), model(1.0, False, seed=1)
+    models = first, second, model(1.0, True, k=3), model(1.0, False, k=3)
+
+    def riding(sample_rows=100):
+        return [each.rides for each in with_riding(models, SURVEY, sample_rows)]
+
+    assert riding() == [True, False, False, False]
+    assert riding(len(X)) == [False] * 4
+    seconds = 10 * len(X) * seconds_per_row(2, 5)  # diagonal, two features
+    monkeypatch.setattr("daskgmm.em.selection.riding.RIDING_SECONDS", 0.99 * seconds)
+    assert riding() == [False] * 4
+    monkeypatch.setattr("daskgmm.em.selection.riding.RIDING_SECONDS", 1.01 * seconds)
+    assert riding() == [True, False, False, False]
+
+
+def test_no_pass_is_made_for_what_rides(monkeypatch):
+    fails_on_all_rows(monkeypatch, 3)
+    data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
+    riding = replace(model(1.0, False), rides=True)
+    narrow = replace(model(0.5, False, k=3), rides=True)
+    begun = SweepState(SURVEY, None, (model(1.0, True, seed=7), riding, narrow))
+    assert not begun.ended
+    assert SweepState(SURVEY, None, (riding,)).ended
+    state, told = choosing.stepped(TrainingSet(data, SURVEY, silence), begun, SURVEY.weight)
+    went, rode, failed = state.models
+    assert (told.models, told.left, state.failures) == (3, 1, ())
+    assert [each.passes for each in state.models] == [1, 1, 0]
+    assert rode.fit.lower_bound == went.fit.lower_bound
+    # Where its M-step fails it is left as it was.
+    assert (failed.rides, failed.fit) == (False, narrow.fit)
 
 
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")

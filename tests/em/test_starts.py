@@ -9,7 +9,7 @@ from daskgmm import GaussianMixture
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import StartFound, silence
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.candidates import Part, ranked, starts_worth
+from daskgmm.em.starts.candidates import SHORT_ITER, Part, race, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
 from daskgmm.em.starts.drawing import whole_draw
 from daskgmm.em.survey.first_pass import survey_rows
@@ -278,3 +278,46 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
         assert (each.degenerate > 0) == (least < 3e-6)
     if structure != "tied":  # one covariance for all is never that of equal rows
         assert max(order) > 0
+
+
+def drawn(x):
+    data = Dataset.of(ArrayRows(x), ALONE, 3, 6)
+    return whole_draw(survey_rows(data, SampleRule(0, len(x), len(x)), silence), 0)
+
+
+def test_half_of_many_starts_are_left_after_short_runs():
+    x, seeds = blobs(400, 2, 3, seed=0), range(7)
+    with unwarned():
+        best, beaten = race(drawn(x), settings(), seeds, finalists=1, thorough=False, early=True)
+        whole, _ = race(drawn(x), settings(), seeds, finalists=1, thorough=False)
+    assert best[0].fit.converged
+    assert best[0].fit.lower_bound == pytest.approx(whole[0].fit.lower_bound, abs=1e-3)
+    assert sorted(each.seed for each in [*best, *beaten]) == list(seeds)
+    short = [each for each in beaten if each.fit.search is None]
+    assert len(short) == 3
+    assert all(len(each.fit.iterations) == SHORT_ITER for each in short)
+
+
+def test_a_part_is_surveyed_once_for_all_models(monkeypatch):
+    surveys = []
+
+    def counting(*arguments):
+        surveys.append(survey_rows(*arguments))
+        return surveys[-1]
+
+    monkeypatch.setattr("daskgmm.em.starts.candidates.survey_rows", counting)
+    x = blobs(400, 2, 3, seed=0)
+    draw = drawn(x)
+    parts = [Part.of(draw, share, settings(k)) for share in (1.0, 0.5) for k in (2, 3)]
+    assert len(surveys) == 2
+    for part, share in zip(parts, (1.0, 1.0, 0.5, 0.5), strict=True):
+        rows, counts = draw.part(share)
+        np.testing.assert_allclose(part.rows.survey.mean, counts @ rows / counts.sum())
+        np.testing.assert_array_equal(part.rows.survey.sample.x, rows)
+    # Other rows of a draw have a survey of their own, and so has another draw.
+    ones = np.ones(100)
+    other = Part.of_rows(x[:100], ones, settings(), draw, name=b"first")
+    np.testing.assert_allclose(other.rows.survey.mean, x[:100].mean(axis=0))
+    assert Part.of_rows(x[:100], ones, settings(), draw).rows.survey.rows == 100
+    Part.of(drawn(x), 1.0, settings())
+    assert len(surveys) == 5

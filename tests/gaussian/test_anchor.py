@@ -95,6 +95,23 @@ def test_the_exact_step_never_lowers_the_objective(name, reg_covar):
         parameters = maximise(found, name, reg_covar, parameters).parameters
 
 
+@pytest.mark.parametrize("name", FREE)
+@pytest.mark.parametrize("entries", [1, 100, 10_000])
+def test_points_together_are_as_each_alone(name, entries, monkeypatch):
+    monkeypatch.setattr("daskgmm.gaussian.charts.anchor.TOGETHER_ENTRIES", entries)
+    mixtures = [mixture(name, seed) for seed in (1, 2, 0, 3)]
+    images = [mixture(name, seed) for seed in (4, 5, 6, 7)]
+    shares = list(np.random.default_rng(0).dirichlet(np.full(K, 5.0), size=(4, 3)))
+    anchor = Anchor(mixtures[2])
+    at, gradients = anchor.of_points(mixtures, images, shares)
+    expected = [anchor.coordinates(each) for each in mixtures]
+    assert_allclose(at, expected, rtol=1e-14, atol=1e-15)
+    of_anchor = np.sqrt(mixtures[2].weights) * np.log(mixtures[2].weights)
+    assert_allclose(at[2], np.append(of_anchor, np.zeros(at.shape[1] - K)), rtol=0, atol=0)
+    expected = [anchor.gradient(*each) for each in zip(mixtures, images, shares, strict=True)]
+    assert_allclose(gradients, expected, rtol=1e-12, atol=1e-13)
+
+
 def test_absurd_coordinates_are_refused():
     anchor = Anchor(mixture("full", 0))
     x = anchor.coordinates(mixture("full", 0))

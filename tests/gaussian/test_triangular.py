@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.gaussian.covariance.algebra.dense import Dense
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.algebra.triangular import (
     LARGE_SIZE,
     LEAST_SIZE,
@@ -50,3 +52,25 @@ def test_rows_of_another_order_are_solved_as_well(d):
     lower = u.swapaxes(-1, -2)
     right = np.asfortranarray(np.random.default_rng(2).normal(size=(2, d, 3)))
     assert_allclose(lower @ solve_lower(lower, right), right, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [3, LEAST_SIZE])
+def test_factors_of_precisions(d):
+    noise = np.random.default_rng(0).normal(size=(4, d, 2 * d))
+    covariances = noise @ noise.swapaxes(1, 2) / d
+    factors = Dense().factorise(covariances)
+    for factor, covariance in zip(factors, covariances, strict=True):
+        assert_allclose(factor @ factor.T @ covariance, np.eye(d), atol=1e-10)
+        assert not np.tril(factor, -1).any()
+        assert (np.diagonal(factor) > 0).all()
+
+
+@pytest.mark.parametrize("d", [3, LEAST_SIZE])
+@pytest.mark.parametrize("last", [-1.0, 0.0, 1e-17, np.nan])
+def test_a_singular_covariance_is_named(d, last):
+    covariances = np.tile(np.eye(d), (4, 1, 1))
+    covariances[2, -1, -2] = covariances[2, -2, -1] = 1.0
+    covariances[2, -1, -1] = 1.0 + last
+    with pytest.raises(SingularError) as found:
+        Dense().factorise(covariances)
+    assert found.value.index == 2

@@ -214,6 +214,17 @@ def test_clearly_beaten_sizes_stay_on_the_sample():
     for index, model in enumerate(found.models):
         # What stayed is measured on all rows too.
         assert table["bic"][index] == pytest.approx(as_reference(model).bic(rows), rel=1e-6)
+    # It takes part in the passes that others need: a single component is exact after one.
+    one = row(found, 1)
+    assert table["passes"][one] > 0
+    assert_allclose(found.models[one].means_[0], rows.mean(axis=0), rtol=1e-10)
+    covariance = np.cov(rows.T, bias=True) + 1e-6 * np.eye(D)
+    assert_allclose(found.models[one].covariances_[0], covariance, rtol=1e-9)
+    assert max(table["passes"]) == max(
+        passes
+        for passes, status in zip(table["passes"], table["status"], strict=True)
+        if status == "fitted"
+    )
 
 
 def test_the_best_by_icl_goes_on_even_if_clearly_beaten_by_bic():

@@ -90,10 +90,11 @@ def uphill(points: Sequence[Point], image: Parameters) -> Direction:
     step is the gradient, which is nearly the EM step to `image`.
     """
     anchor = Anchor(points[-1].parameters)
-    at, gradients = [], []
-    for point in points:  # both of one point together: they share its triangular solves
-        at.append(anchor.coordinates(point.parameters))
-        gradients.append(anchor.gradient(point.parameters, point.image, point.shares))
+    at, gradients = anchor.of_points(
+        [each.parameters for each in points],
+        [each.image for each in points],
+        [each.shares for each in points],
+    )
     pairs: list[tuple[Array, Array, float]] = []
     saddle = False
     for i in range(1, len(points)):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from operator import itemgetter
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
+from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.models.choice import model_of
@@ -18,6 +18,9 @@ from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
 from daskgmm.em.selection.measuring import Measured, measure_many
 from daskgmm.em.selection.races import SweepRequest, leaders, race_all
+from daskgmm.em.selection.riding import with_riding
+from daskgmm.em.selection.runners_up import begun_anew, with_runners_up
+from daskgmm.em.selection.state import Failure, Model, SweepState
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Raced
 from daskgmm.em.starts.clustering import unwarned
@@ -25,7 +28,6 @@ from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.survey.far_values import warn_of_far_values
 from daskgmm.em.survey.first_pass import completed
 from daskgmm.em.survey.id_columns import warn_of_ids
-from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.sample import SampleRule, Starts, compared_rows
 from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
@@ -33,78 +35,6 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One number of components, structure and seed of a sweep.
-
-    Attributes
-    ----------
-    settings : Settings
-    seed : int
-        Of its start.
-    fit : Fit
-        How far it has come: on all rows, or on the sample if it stayed there.
-    on_all_rows : bool
-    held_out : HeldOut or None
-    reserve : bool
-        Whether it may be the best if the start that went on ends without evidence.
-    """
-
-    settings: Settings
-    seed: int
-    fit: Fit
-    on_all_rows: bool
-    held_out: HeldOut | None = None
-    reserve: bool = False
-
-    @property
-    def passes(self) -> int:
-        """Passes over all rows that it took part in."""
-        return len(self.fit.iterations) if self.on_all_rows else 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether no pass will change it."""
-        return not self.on_all_rows or self.fit.ended(self.settings.max_iter)
-
-    def n_degenerate(self, survey: Survey) -> int:
-        """Return how many components rest on the floor of all rows, collapsed, or have no rows."""
-        return survey.n_degenerate(self.fit.step, self.settings.reg_covar)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A number of components and structure that cannot be fitted; the seed is of its first start.
-
-    If it went on from the sample (`on_all_rows`), others of its kind may go on instead.
-    """
-
-    settings: Settings
-    seed: int
-    reason: str
-    on_all_rows: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SweepState:
-    """All that the rest of a sweep depends on; the survey is of the rows as they were read."""
-
-    survey: Survey
-    coordinates: Coordinates | None
-    models: tuple[Model, ...]
-    failures: tuple[Failure, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        """Whether no pass will change a model."""
-        return all(model.ended for model in self.models)
-
-
-KINDS = (SweepState, Model, Failure, Settings, Labelling, HeldOut)
-
-RECORDS.update({kind.__name__: kind for kind in KINDS})
 
 
 def choose(
@@ -140,15 +70,10 @@ def _going_on(state: SweepState, survey: Survey) -> SweepState:
     if any(model.on_all_rows for model in state.models):
         return state
     # All that were not beaten on the sample failed: the others are the best there are.
-    models = tuple(_begun_anew(model) for model in state.models)
+    models = tuple(begun_anew(model) for model in state.models)
     if not models:
         raise ValueError(_nothing_fits(state.failures))
     return replace(state, models=models)
-
-
-def _begun_anew(model: Model) -> Model:
-    """Return a model of the sample that goes on, on all rows."""
-    return replace(model, fit=Fit(model.fit.step), on_all_rows=True)
 
 
 def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState, SweepIterated]:
@@ -156,12 +81,15 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
 
     `n` are the rows that criteria count.
     """
-    going = [index for index, model in enumerate(state.models) if not model.ended]
+    going = [index for index, model in enumerate(state.models) if model.takes_part]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
     evaluated = evaluate(rows, fits, settings)
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
+        if isinstance(each, IllDefinedError) and models[index].rides:
+            models[index] = replace(models[index], rides=False)
+            continue
         if isinstance(each, IllDefinedError):
             failures.append(Failure(chosen, models.pop(index).seed, str(each), True))
             continue
@@ -193,32 +121,6 @@ def _best_by_bic(models: Iterable[Model], survey: Survey, n: float) -> tuple[flo
     return math.nan, 0, ""
 
 
-def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
-    """Return the state in which other starts go on where all that went failed or are degenerate.
-
-    Of such a size and structure that is the best start without components on the floor, if one
-    is left that may be the best of all: its model may be evidence, where the likelier one is none.
-    """
-
-    def is_sound(model: Model) -> bool:
-        return not model.n_degenerate(survey)
-
-    models = list(state.models)
-    failed = {failure.settings for failure in state.failures if failure.on_all_rows}
-    for settings in dict.fromkeys(model.settings for model in models):
-        alike = [index for index, model in enumerate(models) if model.settings == settings]
-        went = [index for index in alike if models[index].on_all_rows]
-        if not (went or settings in failed) or any(is_sound(models[index]) for index in went):
-            continue
-        for index in alike:  # in the order of the race: likelihoods are of different parts of it
-            other = models[index]
-            may_go = not other.on_all_rows and (other.reserve or settings in failed)
-            if may_go and is_sound(other):
-                models.insert(alike[0], _begun_anew(models.pop(index)))
-                break
-    return replace(state, models=tuple(models))
-
-
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
     survey, coordinates, draw = _sampled(data, request, listen)
@@ -242,6 +144,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
             held,
             all_go=survey.has_gaps,
         )
+    models = with_riding(models, survey.mapped(coordinates), len(draw.x))
     failures = tuple(_failures(request, raced))
     return SweepState(survey.without_sample(), coordinates, tuple(models), failures)
 

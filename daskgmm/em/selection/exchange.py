@@ -21,6 +21,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
+    FIRST_ITER,
     ITER_SECONDS,
     NOISE_SHARE,
     SHORT_ITER,
@@ -48,9 +49,6 @@ ROUNDS = 4
 PAIRS, TRIED, SECOND, DRIVEN = 6, 10, 5, 2
 """Pairs that may be merged, exchanges that are tried in short runs, those that are left after the
 first iterations, and after all of these, which are driven on."""
-
-FIRST_ITER = 4
-"""The first of `SHORT_ITER` iterations."""
 
 WAYS, SPLIT_ITER, SPLIT_ROWS = 2, 4, 10
 """Mixtures of two for each component, their iterations, and the rows for each feature without which

@@ -72,9 +72,8 @@ def held_out(
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
         beside = draw.beside.map(partial(np.compress, ~out, axis=0))
-        part = Part.of_rows(
-            draw.x[~out], counts[~out], settings, draw, most=FOLD_ITERATIONS, beside=beside
-        )
+        rows, name = (draw.x[~out], counts[~out]), np.packbits(out).tobytes()
+        part = Part.of_rows(*rows, settings, draw, most=FOLD_ITERATIONS, beside=beside, name=name)
         fitted = part.tried(candidate)
         if fitted is None:
             return UNKNOWN

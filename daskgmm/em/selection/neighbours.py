@@ -16,7 +16,15 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.selection.insertion import inserted
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.candidates import Candidate, Part, Raced, first_share, ranked
+from daskgmm.em.starts.candidates import (
+    FIRST_ITER,
+    SHORT_ITER,
+    Candidate,
+    Part,
+    Raced,
+    first_share,
+    ranked,
+)
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import with_room
 from daskgmm.gaussian.components.merging import merges
@@ -24,8 +32,9 @@ from daskgmm.gaussian.components.splitting import splits
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 
-TRIED = 4
-"""Pairs to merge, and components to split, that are tried for each size."""
+TRIED, SECOND = 4, 2
+"""Pairs to merge, and components to split, that are tried for each size, and what is left of them
+after the first iterations."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,9 @@ class Trials:
         survey = self.small.rows.survey
         roomy = [with_room(self.settings, survey, start) for start in starts]
         begun = [Candidate(seed, Fit(Maximised(start))) for start in roomy]
-        tried = self.small.shortened().all_continued(begun)
-        best = self.small.tried(ranked(tried)[0]) if tried else None
+        tried = ranked(self.small.shortened(FIRST_ITER).all_continued(begun))[:SECOND]
+        tried = ranked(self.small.shortened(SHORT_ITER - FIRST_ITER).all_continued(tried))
+        best = self.small.tried(tried[0]) if tried else None
         if best is None:
             return raced
         if raced.best is not None and self.small is not self.whole:

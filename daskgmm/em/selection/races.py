@@ -166,7 +166,8 @@ class _Races:
     def _asked(self, settings: Settings) -> Raced:
         if settings.n_components > self.draw.rows:
             return Raced((), f"X has {counted(self.draw.rows, 'row')}: fewer than components.")
-        return self._race(settings, [*self.request.seeds, *self._beside(settings)])
+        beside = self._beside(settings)
+        return self._race(settings, [*self.request.seeds, *beside], early=bool(beside))
 
     def _beside(self, settings: Settings) -> list[int]:
         """Return seeds of more starts, if it is the largest of several sizes of its structure."""
@@ -181,9 +182,11 @@ class _Races:
         most = FROM_LARGEST - len(request.seeds)
         return request.more_seeds(settings, self.draw, most, sharing, CHEAP_SECONDS_OF_ALL)
 
-    def _race(self, settings: Settings, seeds: Sequence[int]) -> Raced:
+    def _race(self, settings: Settings, seeds: Sequence[int], *, early: bool = False) -> Raced:
         try:
-            best, others = race(self.draw, settings, seeds, finalists=1, thorough=False)
+            best, others = race(
+                self.draw, settings, seeds, finalists=1, thorough=False, early=early
+            )
         except ValueError as error:
             return Raced((), str(error))
         return Raced((*best, *others))

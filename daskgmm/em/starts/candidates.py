@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,8 +57,8 @@ LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 all rows, whichever is most."""
 
 
-SHORT_ITER = 10
-"""Iterations of plain EM that tell which of many starts are worth more."""
+SHORT_ITER, FIRST_ITER = 10, 4
+"""Iterations of plain EM that tell which of many starts are worth more, and the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +118,25 @@ def race(
     seeds: Sequence[int],
     finalists: int = FINALISTS,
     thorough: bool = True,
+    early: bool = False,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
     All of them are fitted to a small part of the sample; each time the part doubles, the
     better half goes on. Thorough races drive the finalists over plateaus, at the cost of many
-    iterations on the sample.
+    iterations on the sample. Where the first halving is early, short runs tell which half is fitted
+    at all.
     """
     share = first_share(settings, draw.m, draw.x.shape[1])
     all_at_once = share == 1.0
     part = Part.of(draw, share, settings)
-    candidates = ranked(part.all_begun(seeds))
     beaten: list[Candidate] = []
+    if early:
+        begun = ranked(part.shortened().all_begun(seeds))
+        half = max(finalists, math.ceil(len(begun) / 2))
+        candidates, beaten = ranked(part.all_continued(begun[:half])) or begun[:half], begun[half:]
+    else:
+        candidates = ranked(part.all_begun(seeds))
     while share < 1.0:
         share = min(1.0, 2 * share)
         half = max(finalists, math.ceil(len(candidates) / 2))
@@ -211,7 +218,7 @@ class Part:
     def of(cls, draw: Draw, share: float, settings: Settings, last: bool = False) -> Part:
         """Return a share of the sample, with a tolerance to match."""
         beside = draw.beside_part(share)
-        return cls.of_rows(*draw.part(share), settings, draw, last, beside=beside)
+        return cls.of_rows(*draw.part(share), settings, draw, last, beside=beside, name=share)
 
     @classmethod
     def of_rows(
@@ -223,10 +230,12 @@ class Part:
         last: bool = False,
         most: int = MAX_ITER,
         beside: Companions[NDArray[Any]] = ALONE,
+        name: Hashable = None,
     ) -> Part:
         """Return rows (m, d) of a draw as a part, with how often each counts (m,).
 
-        `beside` is what goes beside them but for these counts.
+        `beside` is what goes beside them but for these counts. The survey of rows with a `name`
+        is kept for other settings.
 
         At most `most` iterations are run on it. A component rests on the floor of all rows, as it
         does when it is fitted to these: steps between values are theirs, not those of the part.
@@ -236,7 +245,10 @@ class Part:
         others: Companions[Rows] = beside.map(lambda part: ArrayRows(part, rows.lengths))
         others = replace(others, weights=weights_for(rows, counts))
         data = Dataset.of(rows, others, k, structure.n_statistics(d))
-        survey = survey_rows(data, None, silence)
+        kept = name, data.batches  # sums over other batches have other last bits
+        survey = draw.surveys.get(kept) or survey_rows(data, None, silence)
+        if name is not None:
+            draw.surveys[kept] = survey
         if draw.survey is not None:
             survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
         sample = Sample(

@@ -12,8 +12,8 @@ away, and a fit that starts from it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -59,6 +59,8 @@ class Draw:
         Of all rows, without a sample; None in what a batch draws.
     beside : Companions of ndarray
         What else goes beside the rows.
+    surveys : dict
+        Surveys of parts of the sample by what tells them apart: many models are fitted to each.
     """
 
     ranks: Array
@@ -70,6 +72,9 @@ class Draw:
     m: int = 0
     survey: Survey | None = None
     beside: Companions[NDArray[Any]] = ALONE
+    surveys: dict[Hashable, Survey] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def part(self, share: float = 1.0) -> tuple[NDArray[Any], Array]:
         """Return the rows of a share of the sample, and what they count; shares are nested."""

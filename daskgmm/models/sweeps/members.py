@@ -10,10 +10,7 @@ from sklearn.base import clone
 
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.objective import Objective
-from daskgmm.em.selection.choosing import (
-    Model,
-    SweepState,
-)
+from daskgmm.em.selection.state import Model, SweepState
 from daskgmm.em.survey.survey import Survey
 from daskgmm.models.facts.criteria import criteria_of_sweep
 from daskgmm.models.fitting.estimator import MixtureEstimator

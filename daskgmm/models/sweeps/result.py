@@ -37,7 +37,8 @@ class Sweep:
         starts of its size and structure; 1 is the best one on the sample, or the one that went on
         instead because that ended with degenerate components), seed (of its start, or of the
         neighbour's from which it came by a component that was split or a pair that was merged),
-        status ("fitted" on all rows, "sample": beaten there, so that it stayed, or "failed"),
+        status ("fitted" on all rows, "sample": beaten there, so that no pass is made for it, or
+        "failed"),
         log_likelihood (mean, nats a row, of all rows), n_parameters, n (the rows that count: see
         `weights_are` of `GaussianMixture.fit`), aic, bic, icl (lower is better), heldout and
         heldout_se (mean log-likelihood of rows held out of the sample, and its standard error; nan
@@ -45,8 +46,8 @@ class Sweep:
         number of components that have no rows, or rest on `reg_covar`, tied values or rounding),
         reason (why a model failed, or which of its components are degenerate, and in which column).
     models : list of MixtureEstimator or None
-        In the order of the table, each fitted; those with status "sample" to the sample. None
-        for those that failed.
+        In the order of the table, each fitted; those with status "sample" and no passes to the
+        sample. None for those that failed.
     criterion : str
         What `best` goes by if not told.
 

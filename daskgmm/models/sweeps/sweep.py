@@ -18,13 +18,9 @@ from daskgmm.counting import counted
 from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.history import log_event
-from daskgmm.em.selection.choosing import (
-    SweepState,
-    choose,
-    combinations,
-    starts_of,
-)
+from daskgmm.em.selection.choosing import choose, combinations, starts_of
 from daskgmm.em.selection.measuring import Measured
+from daskgmm.em.selection.state import SweepState
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.far_values import warn_of_unresolved
 from daskgmm.em.survey.weighing import check_meaning
@@ -94,8 +90,8 @@ def sweep(
 
     All candidates start on a sample in memory. Of the starts of one size and structure the
     best goes on, unless that size and structure is clearly beaten there by BIC, and the best by
-    no other criterion; the table names those that stay. The others advance together: each pass
-    serves all that have not converged.
+    no other criterion; the table names those that are. The others advance together: each pass
+    serves all that have not converged, and beaten ones too where that is cheap.
 
     Parameters
     ----------

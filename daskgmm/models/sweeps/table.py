@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from daskgmm.em.selection.choosing import (
-    SweepState,
-)
 from daskgmm.em.selection.measuring import Measured
+from daskgmm.em.selection.state import SweepState
 from daskgmm.em.settings import Settings
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.models.facts.criteria import Criteria

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.algebra.precision import Charted, SingularError, squared_norms
 from daskgmm.gaussian.covariance.algebra.triangular import (
+    LEAST_SIZE,
     inverse_upper,
     solve_lower,
     solve_upper,
@@ -44,6 +46,10 @@ class Dense(Charted):
         return np.diagonal(covariances, axis1=-2, axis2=-1)
 
     def factorise(self, covariances: Array) -> Array:
+        if covariances.shape[-1] < LEAST_SIZE:
+            found = _inverse_factors(covariances)
+            if found is not None:
+                return found
         return np.stack([inverse_factor(matrix, m) for m, matrix in enumerate(covariances)])
 
     def factorise_precisions(self, precisions: Array) -> Array:
@@ -149,14 +155,32 @@ def inverse_factor(covariance: Array, index: int) -> Array:
     if failed or not np.isfinite(lower).all():
         raise SingularError(index)
     # A pivot of the size of the entries' rounding is noise: it might as well be negative.
-    noise = PIVOT_NOISE * len(covariance) * np.finfo(np.float64).eps
-    if (np.diagonal(lower) ** 2 < noise * np.diagonal(covariance)).any():
+    if _are_noise(lower, covariance).any():
         raise SingularError(index)
     inverse, failed = lapack.dtrtri(lower, lower=1)
     if failed:
         raise SingularError(index)
     factor: Array = np.ascontiguousarray(inverse.T)
     return factor
+
+
+def _inverse_factors(covariances: Array) -> Array | None:
+    """Return `inverse_factor` of each of (m, d, d), all in one call; None if one is singular."""
+    try:
+        lower = np.asarray(np.linalg.cholesky(covariances), np.float64)
+    except np.linalg.LinAlgError:
+        return None
+    if not np.isfinite(lower).all() or _are_noise(lower, covariances).any():
+        return None
+    return np.ascontiguousarray(inverse_upper(lower.swapaxes(-1, -2)))
+
+
+def _are_noise(lower: Array, covariances: Array) -> NDArray[np.bool_]:
+    """Return which squared pivots (..., d) are of the size of the rounding of their column."""
+    noise = PIVOT_NOISE * covariances.shape[-1] * np.finfo(np.float64).eps
+    pivots = np.diagonal(lower, axis1=-2, axis2=-1) ** 2
+    small: NDArray[np.bool_] = pivots < noise * np.diagonal(covariances, axis1=-2, axis2=-1)
+    return small
 
 
 def factor_of_precision(precision: Array) -> Array:
