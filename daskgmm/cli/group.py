@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import traceback
 from typing import Any
@@ -33,6 +32,7 @@ from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.parameters import with_options
 from daskgmm.errors import SettingError
+from daskgmm.spelling import nearest
 from daskgmm.version import __version__
 
 
@@ -46,11 +46,11 @@ class Guarded(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            said, near = error.message, difflib.get_close_matches(args[0], self.commands, n=1)
-            if not near or near[0] in said:
+            said, near = error.message, nearest(args[0], self.commands)
+            if near is None or near in said:
                 raise
             # Before click 8.4 it does not say so itself.
-            raise click.UsageError(f"{said} Did you mean {near[0]!r}?", ctx) from error
+            raise click.UsageError(f"{said} Did you mean {near!r}?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""

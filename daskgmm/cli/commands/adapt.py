@@ -60,9 +60,7 @@ def parameters_in(value: str) -> tuple[str, ...]:
 )
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="NEW")
 @options.several(
     "--relevance", metavar="ROWS|NAME=ROWS,...", parse=relevance_in, default=("16",),
     show_default=True,

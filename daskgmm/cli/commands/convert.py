@@ -9,7 +9,7 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.places import check_apart
 from daskgmm.storage.masking import shown
@@ -26,7 +26,7 @@ MEGA = 1_000_000
     "--out",
     "-o",
     required=True,
-    type=PLACE,
+    type=NewPlace(),
     metavar="OUT",
     help="Parquet file to write, a path or URL.",
 )
@@ -53,13 +53,13 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
 
     Memory is bounded, and OUT appears when it is whole. Files may be compressed.
     """
+    check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with at_once():
         from daskgmm.progress import show_pass
         from daskgmm.rows.checks.naming import listed
         from daskgmm.rows.csv.to_parquet import csv_to_parquet
         from daskgmm.rows.tables.text_columns import Columns, described
 
-    check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with show_pass("megabytes read", quiet=quiet) as show:
 
         def in_megabytes(done: int, total: int) -> None:

@@ -22,9 +22,7 @@ from daskgmm.cli.options.workers import Workers, running
 )
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="NEW")
 @click.option(
     "--n-clusters", type=click.IntRange(1),
     help="Number of clusters.  [default: the elbow of the entropy]",

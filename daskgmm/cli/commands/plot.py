@@ -11,7 +11,7 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.data import COLUMNS, MISSING_ROWS, VARIABLES, Data, names_in, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
@@ -54,7 +54,7 @@ MAPS = ("labels", "posterior", "ambiguity")
     "--component", metavar="NAME", help="Number of the component, or class, of a posterior map."
 )
 @click.option(
-    "--out", "-o", metavar="FILE", type=PLACE,
+    "--out", "-o", metavar="FILE", type=NewPlace(),
     help="Picture to write: .png, .pdf or .svg.  [default: MODEL-KIND.png in this folder]",
 )  # fmt: skip
 @MISSING_ROWS
@@ -103,6 +103,7 @@ def plot(
     data = None
     if rows is not None:
         data = Data(rows, columns, variables, None, *beside, storage_options=storage_options)
+        data.check_columns()
     read = {} if data is None else data.places
     check_apart({"MODEL": model, **read, **workers.places}, {"--out": name})
     place = checked_output(name, "--out", overwrite)

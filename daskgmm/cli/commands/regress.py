@@ -59,12 +59,12 @@ def regress(
     Of each target its conditional mean and variance, and the log density of what is given: the
     trust in both. DATA need not have the targets. If interrupted, the same command goes on.
     """
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():
         from daskgmm.counting import counted
         from daskgmm.models.model_file import load_model
         from daskgmm.progress import show_pass
 
-    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
     if missing is not None:

@@ -58,11 +58,11 @@ def score(
     the fit; options say otherwise.
     """
     data.check_meaning(weights_are)
+    check_apart({"MODEL": model, **data.places, **workers.places}, {})
     with at_once():
         from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
         from daskgmm.models.classifying.loading import load_fitted
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {})
     fitted: Any = load_fitted(model, data.storage_options)
     classifies = isinstance(fitted, GaussianMixtureClassifier)
     if not classifies:

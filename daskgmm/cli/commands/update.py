@@ -21,9 +21,7 @@ from daskgmm.cli.options.workers import Workers, running
 )
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="NEW")
 @click.option(
     "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
     help="Part of the weight of the rows of MODEL that is forgotten, 0 to 1.",
