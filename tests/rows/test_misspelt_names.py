@@ -59,3 +59,10 @@ def test_a_variable_that_was_meant(tmp_path):
 def test_nothing_is_guessed_of_names_that_are_far_or_too_many():
     assert did_you_mean("a", ["b", "height"]) == ""
     assert did_you_mean("b0", (f"b{number}" for number in range(MANY + 1))) == ""
+
+
+def test_columns_given_as_options_of_a_store(table):
+    with pytest.raises(TypeError, match=r"storage_options are a mapping.*a list.*columns=\[\.\.\."):
+        open_data(table, ["height"])
+    with pytest.raises(TypeError, match=r"storage_options are a mapping"):
+        open_labelled(table, None, "anon")

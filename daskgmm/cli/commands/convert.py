@@ -12,6 +12,7 @@ from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 from daskgmm.storage.masking import shown
 
 MEGA = 1_000_000
@@ -69,8 +70,8 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
         found = csv_to_parquet(list(csv), out, progress=in_megabytes, **settings)
     if quiet:
         return
-    click.echo(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
+    tell(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
     others = found.text_columns
     columns = Columns.of((name, kind, name not in others) for name, kind in found.columns.items())
     if columns.left:
-        click.echo(f"Fits leave out {listed(described(columns.left))}.")
+        tell(f"Fits leave out {listed(described(columns.left))}.")

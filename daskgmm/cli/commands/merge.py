@@ -14,6 +14,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -60,4 +61,4 @@ def merge(
         for number, entropy in enumerate(mixture.merging_.entropy, start=1):
             click.echo(f"{number:8}  {entropy:.4f}{'  <-' if number == found else ''}")
         k = counted(len(mixture.weights_), "component")
-        click.echo(f"{out}: {k} in {counted(found, 'cluster')}")
+        tell(f"{out}: {k} in {counted(found, 'cluster')}")

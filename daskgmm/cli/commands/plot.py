@@ -16,6 +16,7 @@ from daskgmm.cli.options.data import COLUMNS, MISSING_ROWS, VARIABLES, Data, nam
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 
 READS = {
     "components": "may", "corner": "may", "profiles": "no", "convergence": "no",
@@ -121,7 +122,7 @@ def plot(
         figure = _drawn(fitted, mixture, kind, data, _features(mixture, drawn), component)
     written(_content(figure, place.suffix), place, "The picture")
     if not quiet:
-        click.echo(f"{name}: {kind} of {model}")
+        tell(f"{name}: {kind} of {model}")
 
 
 def _check_kind(

@@ -15,6 +15,7 @@ from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS, check_format, float_dtype
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 
 
 def columns_in(value: str) -> tuple[str | int, ...]:
@@ -83,4 +84,4 @@ def regress(
         written = write(x, out, targets, progress=progress, **settings)
     if not quiet:
         names = ", ".join(map(str, called))
-        click.echo(f"{written.path}: {counted(written.rows, 'row')} ({names})")
+        tell(f"{written.path}: {counted(written.rows, 'row')} ({names})")

@@ -13,6 +13,7 @@ from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 from daskgmm.models.writers.naming import check_array_name
 from daskgmm.names import FLOATS
 
@@ -78,4 +79,4 @@ def sample(
     with workers.current():
         mixture.sample_to_zarr(out=out, storage_options=storage_options, **settings)
     if not quiet:
-        click.echo(f"{out}: {settings['n_samples']:,} rows")
+        tell(f"{out}: {settings['n_samples']:,} rows")

@@ -87,7 +87,7 @@ def sweep(
     save_new(best, target, overwrite)
     given.say(sweep_report(found, best, out))
     write(found)
-    check_converged(best, None)
+    check_converged(best, given.checkpoint)
 
 
 def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[Any], None]:

@@ -13,6 +13,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -59,7 +60,7 @@ def update(
 
     updated = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
-        click.echo(
+        tell(
             f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
             f"{updated.lower_bound_:.5f} nats a row"
         )

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
 from operator import itemgetter
+from typing import TypeVar
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
 from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.loop import Fit, advanced, evaluate
@@ -29,6 +31,7 @@ from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.sample import SampleRule, Starts, compared_rows
 from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
+from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
@@ -102,6 +105,8 @@ class SweepState:
         return all(model.ended for model in self.models)
 
 
+Settled = TypeVar("Settled", Model, Failure)
+
 KINDS = (SweepState, Model, Failure, Settings, Labelling, HeldOut)
 
 RECORDS.update({kind.__name__: kind for kind in KINDS})
@@ -118,7 +123,10 @@ def choose(
     if kept is None:
         state = begun(data, request, listen)
     else:
-        state = replace(kept, survey=completed(data, kept.survey, listen))
+        state = replace(
+            allowed(kept, request.settings[0].max_iter),
+            survey=completed(data, kept.survey, listen),
+        )
     warn_of_far_values(state.survey, data.rows.columns)
     warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:
@@ -132,6 +140,28 @@ def choose(
         listen(iterated)  # what is told is safe: no crash makes it a second time
     mixtures = [model.fit.step.parameters for model in state.models]
     return state, measure_many(rows, mixtures, [model.settings.classes for model in state.models])
+
+
+def allowed(kept: SweepState, max_iter: int) -> SweepState:
+    """Return what a sweep kept, with as many iterations as are allowed now.
+
+    Raises
+    ------
+    CheckpointError
+        If there have been more already.
+    """
+    done = max((model.passes for model in kept.models), default=0)
+    if done > max_iter:
+        raise CheckpointError(
+            f"The checkpoint is of a sweep with {counted(done, 'iteration')} already, and max_iter "
+            f"is {max_iter}. Raise max_iter (--max-iter), or give another path to begin anew."
+        )
+
+    def changed(each: Settled) -> Settled:
+        return replace(each, settings=replace(each.settings, max_iter=max_iter))
+
+    models, failures = map(changed, kept.models), map(changed, kept.failures)
+    return replace(kept, models=tuple(models), failures=tuple(failures))
 
 
 def _going_on(state: SweepState, survey: Survey) -> SweepState:
