@@ -32,6 +32,12 @@ def built(tmp_path_factory):
     return out
 
 
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_read_in_one_sitting(script):
+    lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert 20 <= len(lines) <= 80
+
+
 @pytest.mark.slow
 def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
     assert len(EXAMPLES) >= 17
