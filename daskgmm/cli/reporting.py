@@ -152,6 +152,11 @@ def not_converged(mixture: Any, checkpoint: str | None) -> str:
 def _missing(mixture: Any) -> str:
     """Return what convergence asks for, and what there is instead."""
     if math.isfinite(mixture.gap_estimate_):
+        if mixture.gap_estimate_ <= mixture.tol / 100:
+            return (
+                f"only {mixture.gap_estimate_:.1e} nats a row are predicted to be left, but "
+                "another iteration has to confirm it"
+            )
         return (
             f"{mixture.gap_estimate_:.1e} nats a row are predicted to be left, and "
             f"{mixture.tol / 100:.1e} are allowed"

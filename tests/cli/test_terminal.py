@@ -1,10 +1,11 @@
 """Lines end between words on a terminal, and stay whole in files and for other programs."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
-from daskgmm.cli.reporting import fitted_to
+from daskgmm.cli.reporting import fitted_to, not_converged
 
 LONG = (
     "fit of /data/a-very-long-folder/of-many-parts/that-stays/whole-in-one-line-of-its-own/m.json "
@@ -59,3 +60,13 @@ def test_messages_of_commands(folder, call, monkeypatch, command, told):
     assert told in narrow.stderr
     assert " ".join(narrow.stderr.split()) == " ".join(whole.split())
     assert narrow.exit_code == call(*command).exit_code
+
+
+def test_a_fit_that_has_nearly_converged_is_not_said_to_have_missed_its_tolerance():
+    mixture = SimpleNamespace(n_iter_=2, max_iter=2, tol=1e-3, gap_estimate_=2.5e-6)
+    told = not_converged(mixture, None)
+    assert "only 2.5e-06 nats a row are predicted to be left, but another iteration has" in told
+    mixture.gap_estimate_ = 2.5e-5
+    assert "2.5e-05 nats a row are predicted to be left, and 1.0e-05 are" in not_converged(
+        mixture, "c"
+    )
