@@ -79,6 +79,17 @@ def test_every_public_name_is_in_the_reference(built):
 
 
 @pytest.mark.slow
+def test_pages_on_other_tools_compute_their_numbers(built):
+    """What the code of a cell prints stands below it."""
+    theirs = re.sub(r"<.*?>", "", (built / "mclust.html").read_text(encoding="utf-8"))
+    assert re.search(r"BIC of mclust +-574\.0178, it prints -574\.0178", theirs)
+    assert re.search(r"BIC +-574\.0178 +574\.0178 +574\.0178", theirs)
+    page = re.sub(r"<.*?>", "", (built / "scikit-learn.html").read_text(encoding="utf-8"))
+    ((_, their_path, default),) = re.findall(r"n_iter_ +(\d+) +(\d+) +(\d+)\n", page)
+    assert re.search(rf"n_iter_ +{their_path} +{their_path} +{default}", page)
+
+
+@pytest.mark.slow
 def test_what_llms_txt_names_exists(built):
     listed = re.findall(r"\]\((.*?)\)", (built / "llms.txt").read_text(encoding="utf-8"))
     assert listed
