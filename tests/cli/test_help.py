@@ -101,6 +101,7 @@ LIGHT = {"numpy", "pyarrow", "fsspec"}
             {
                 "fit t.csv --columns heigth -k 2 -o new.json": "Did you mean 'height'?",
                 "fit old.parquet --columns heigth -k 2 -o new.json": "Did you mean 'height'?",
+                "fit parts --columns heigth -k 2 -o new.json": "Did you mean 'height'?",
                 "fit t.csv --weight-column n -k 2 -o new.json": "has no column 'n'",
                 "fit t.csv -k 2 -o new.json --labels specie": "Did you mean 'species'?",
                 "plan t.csv -k 2 --noise-variance girth": "has no column 'girth'",
@@ -114,6 +115,8 @@ def test_mistakes_are_answered_at_once(tmp_path, told_by, mistakes):
     (tmp_path / "old.json").write_text("{")
     (tmp_path / "t.csv").write_text("height,species\n1.0,oak\n")
     pq.write_table(pa.table({"height": [1.0]}), tmp_path / "old.parquet")
+    (tmp_path / "parts").mkdir()
+    pq.write_table(pa.table({"height": [1.0]}), tmp_path / "parts" / "0.parquet")
     code = (
         "import io, sys\nfrom contextlib import redirect_stderr\nfrom daskgmm.cli import main\n"
         f"for words, told in {mistakes!r}.items():\n"
