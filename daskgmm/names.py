@@ -49,6 +49,9 @@ DTYPES = ("float32", "float64", "uint8")
 """Types of probabilities in outputs; uint8 has 254 or 255 steps."""
 
 
+PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
+"""Suffixes of Parquet files."""
+
 MARGINALISE = "marginalise"
 """Setting `missing` of mixtures that take rows with what they have."""
 

@@ -32,9 +32,7 @@ REFLECTANCES = {
 # elsewhere.
 
 random = np.random.default_rng(0)
-relief = np.stack(
-    [gaussian_filter(random.normal(size=(SIDE, SIDE)), 9) for _ in COVERS]
-)
+relief = [gaussian_filter(random.normal(size=(SIDE, SIDE)), 9) for _ in COVERS]
 truth = 1 + np.argmax(relief, axis=0)
 means = np.array([REFLECTANCES[cover] for cover in COVERS], np.float32)
 bands = means[truth - 1, random.integers(2, size=truth.shape)]
@@ -47,15 +45,14 @@ scene = xr.Dataset(
         "truth": (("y", "x"), truth.astype(np.uint8)),
     },
     {
-        "y": ("y", 30.0 * np.arange(SIDE), {"units": "m"}),
-        "x": ("x", 30.0 * np.arange(SIDE), {"units": "m"}),
+        **{axis: (axis, 30.0 * np.arange(SIDE), {"units": "m"}) for axis in "yx"},
         "band": ("band", [490, 560, 665, 842], {"units": "nm"}),
     },
 )
 folder = TemporaryDirectory()
 path = Path(folder.name) / "scene.zarr"
-encoding = {"known": {"_FillValue": 0}}
-scene.chunk(y=128, x=128).to_zarr(path, consolidated=False, encoding=encoding)
+scene.known.encoding["_FillValue"] = 0
+scene.chunk(y=128, x=128).to_zarr(path, consolidated=False)
 scene = xr.open_zarr(path, consolidated=False)
 
 # %%
@@ -64,21 +61,18 @@ scene = xr.open_zarr(path, consolidated=False)
 image = scene.reflectance
 classifier = GaussianMixtureClassifier(2, random_state=0)
 classifier.fit(image, scene.known, feature_dims=("band",))
-facts = zip(
-    classifier.classes_, classifier.class_count_, classifier.class_prior_, strict=True
-)
-for cover, count, share in facts:
-    print(f"{COVERS[int(cover)]:7} {count:4.0f} pixels known, {share:.0%} of the scene")
+facts = zip(classifier.class_count_, classifier.class_prior_, strict=True)
+for cover, (count, share) in zip(COVERS.values(), facts, strict=True):
+    print(f"{cover:7} {count:4.0f} pixels known, {share:.0%} of the scene")
 cover = classifier.predict(image)  # lazy, on the grid
 print(f"right: {float((cover == scene.truth).mean()):.1%} of all pixels")
 
 # %%
 # Posteriors are written as they are made, and say where the map can be trusted.
 
-classifier.predict_to_zarr(
-    image, Path(folder.name) / "cover.zarr", ["label", "posterior"], dtype="uint8"
-)
-written = xr.open_zarr(Path(folder.name) / "cover.zarr", consolidated=False)
+out = Path(folder.name) / "cover.zarr"
+classifier.predict_to_zarr(image, out, ["label", "posterior"], dtype="uint8")
+written = xr.open_zarr(out, consolidated=False)
 sure = float((written.posterior.max("class_label") > 0.9).mean())
 print(f"sure (more than 90 %) of {sure:.0%}")
 
@@ -88,13 +82,10 @@ print(f"sure (more than 90 %) of {sure:.0%}")
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
 image.sel(band=842).plot.imshow(ax=axes[0], cmap="gray", vmin=0, vmax=50)
 y, x = np.nonzero(known)
-colours = plt.get_cmap("tab10", 4)
-axes[1].scatter(
-    scene.x[x], scene.y[y], c=known[y, x], s=6, cmap=colours, vmin=0.5, vmax=4.5
-)
-shown = axes[2].pcolormesh(scene.x, scene.y, cover, cmap=colours, vmin=0.5, vmax=4.5)
-bar = figure.colorbar(shown, ax=axes[2], ticks=list(COVERS))
-bar.ax.set_yticklabels(list(COVERS.values()))
+how = {"cmap": plt.get_cmap("tab10", 4), "vmin": 0.5, "vmax": 4.5}
+axes[1].scatter(scene.x[x], scene.y[y], c=known[y, x], s=6, **how)
+shown = axes[2].pcolormesh(scene.x, scene.y, cover, **how)
+figure.colorbar(shown, ticks=list(COVERS)).set_ticklabels(list(COVERS.values()))
 for each, title in zip(axes, ("near infrared", "known", "found"), strict=True):
     each.set(title=title, aspect="equal", xlabel="x (m)", ylabel="y (m)")
 plt.show()

@@ -25,10 +25,11 @@ lat, lon = np.arange(-59.0, 60.0, 2.0), np.arange(0.0, 360.0, 4.0)
 random = np.random.default_rng(0)
 shape = (4, len(lat), len(lon))  # four months
 front = 35 + 6 * np.sin(np.deg2rad(3 * lon + 40 * np.arange(4)[:, None]))[:, None, :]
-cold = np.abs(lat)[None, :, None] + random.normal(scale=3, size=shape) > front
-fresh = (np.abs(lat)[:, None] < 12) & (random.random(shape) < 0.7) & ~cold
+poleward = np.abs(lat)[:, None] + random.normal(scale=3, size=shape) - front
+cold = 1 / (1 + np.exp(-poleward / 2))
+fresh = (np.abs(lat)[:, None] < 12) & (random.random(shape) < 0.7)
 profile = np.exp(-depth / 300)
-temperature = 2 + np.where(cold, 4, 22)[..., None] * profile
+temperature = 2 + (22 - 18 * cold)[..., None] * profile
 salinity = 35 - 3.0 * fresh[..., None] * profile
 dims = ("time", "lat", "lon", "depth")
 ocean = xr.Dataset(
@@ -37,8 +38,7 @@ ocean = xr.Dataset(
         "salt": (dims, salinity + random.normal(scale=0.4, size=salinity.shape)),
     },
     {
-        "time": np.datetime64("2020-01", "ns")
-        + 30 * np.arange(4) * np.timedelta64(1, "D"),
+        "time": np.arange("2020-01", "2020-05", dtype="M8[M]").astype("M8[ns]"),
         "lat": ("lat", lat, {"units": "degrees_north"}),
         "lon": ("lon", lon, {"units": "degrees_east"}),
         "depth": ("depth", depth, {"units": "m"}),
@@ -88,8 +88,7 @@ plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
 # %%
 # Profiles of the classes: medians, and what half and 80 % of the profiles are within.
 
-panels = plot.profiles(
-    mixture, [f"temp(depth={each:g})" for each in depth], vertical=True
-)
+names = [f"temp(depth={each:g})" for each in depth]
+panels = plot.profiles(mixture, names, vertical=True)
 plt.show()
 folder.cleanup()

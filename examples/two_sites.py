@@ -74,8 +74,7 @@ while True:
         break
     before = one.lower_bound_
 fitted = GaussianMixture(3, tol=1e-10, max_iter=1000, random_state=0).fit(hospitals)
-same = np.array_equal(shared.covariances_, one.covariances_)
-print(f"the same bits as at one place: {same}")
+print("the same bits:", np.array_equal(shared.covariances_, one.covariances_))
 print("nats a row of all patients:")
 print(f"  {load_model(start).score(hospitals):.5f} by the mixture of one hospital")
 print(f"  {shared.lower_bound_:.5f} by that of both")
@@ -92,11 +91,9 @@ for k in np.argsort(-shared.weights_):
 # %%
 # The mixture of both, over the patients of each hospital.
 
-figure, grid = plt.subplots(
-    1, 2, sharex=True, sharey=True, figsize=(9, 4), layout="constrained"
-)
+figure, grid = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for axes, name, hospital in zip(grid, PATIENTS, hospitals, strict=True):
     plot.components(shared, hospital, features=[0, 1], ax=axes)
-    axes.set(title=name, xlabel=VALUES[0], ylabel=VALUES[1])
+    axes.set(xlabel=f"{VALUES[0]}, {name}", ylabel=VALUES[1], ylim=(0, 22))
 plt.show()
 folder.cleanup()

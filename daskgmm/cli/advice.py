@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from daskgmm.cli.parameters import with_options
+from daskgmm.cli.reporting import fitted_to
 from daskgmm.errors import DaskGMMError
 from daskgmm.storage.local import shortage
 
@@ -51,7 +52,7 @@ def plain_warnings() -> Iterator[None]:
         if text not in shown:
             shown.add(text)
             # As it is now: a running bar writes lines above itself there, which err=True passes by.
-            click.echo(f"Warning: {text}", file=sys.stderr)
+            click.echo(fitted_to(f"Warning: {text}", sys.stderr.isatty()), file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

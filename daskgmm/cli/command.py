@@ -10,8 +10,8 @@ import click
 
 from daskgmm.cli.config import settings_in
 from daskgmm.cli.headings import by_heading
+from daskgmm.cli.mistakes import check_places
 from daskgmm.cli.options.completing import PLACE
-from daskgmm.storage.local import leads_nowhere, nothing_at
 
 CONFIG = click.option(
     "--config", metavar="FILE", type=PLACE, expose_value=False,
@@ -57,15 +57,12 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; first say what it was to read and is not there.
+        """Run the command; first say what it was to read and is not there, and what is in its way.
 
-        The libraries that read it take seconds to import, and a wrong path is a frequent mistake.
+        The libraries that read and write it take seconds to import, and a wrong path is a frequent
+        mistake.
         """
-        for param in self.params:
-            if isinstance(param, click.Argument) and param.type is PLACE:
-                given = ctx.params.get(str(param.name))
-                for path in given if isinstance(given, tuple) else (given,):
-                    check_there(str(param.name), path)
+        check_places(self.params, ctx.params)
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -78,17 +75,6 @@ class Command(click.Command):
         """Write the example, on one line however long it is."""
         with formatter.section("Example"):
             formatter.write(f"{'':{formatter.current_indent}}{self.example}\n")
-
-
-def check_there(name: str, path: str | None) -> None:
-    """Raise `FileNotFoundError` if a path that an argument of this name gives leads nowhere."""
-    if path is None or not leads_nowhere(path):
-        return
-    if name.startswith("model"):
-        raise FileNotFoundError(
-            f"There is no model file {path}. Check the path; `daskgmm fit` writes one."
-        )
-    raise FileNotFoundError(nothing_at(path))
 
 
 def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str]:

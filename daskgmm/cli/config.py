@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from daskgmm.cli.headings import long_name
+from daskgmm.spelling import nearest
 
 NOT_IN_FILES = ("config", "help")
 
@@ -102,8 +102,8 @@ def _in_yaml(text: str) -> Iterable[tuple[Any, Any]] | None:
 
 def _unknown(key: str, known: Iterable[str]) -> str:
     """Return the message for a key that is no option."""
-    near = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else "--help lists the options."
+    near = nearest(key.replace("_", "-"), known)
+    advice = f"did you mean {near!r}?" if near else "--help lists the options."
     return f"{key!r} is no option of this command; {advice}"
 
 

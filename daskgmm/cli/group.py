@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
+import sys
 import traceback
 from typing import Any
 
@@ -32,7 +32,9 @@ from daskgmm.cli.commands.update import update
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.parameters import with_options
+from daskgmm.cli.reporting import fitted_to
 from daskgmm.errors import SettingError
+from daskgmm.spelling import nearest
 from daskgmm.version import __version__
 
 
@@ -46,19 +48,23 @@ class Guarded(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            said, near = error.message, difflib.get_close_matches(args[0], self.commands, n=1)
-            if not near or near[0] in said:
+            said, near = error.message, nearest(args[0], self.commands)
+            if near is None or near in said:
                 raise
             # Before click 8.4 it does not say so itself.
-            raise click.UsageError(f"{said} Did you mean {near[0]!r}?", ctx) from error
+            raise click.UsageError(f"{said} Did you mean {near!r}?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
         with plain_warnings(), terminable():
             try:
                 return super().invoke(ctx)
-            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            except (click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
+            except click.ClickException as error:
+                if not sys.stderr.isatty():
+                    raise
+                raise _on_terminal(error) from error
             except KeyboardInterrupt as interrupt:
                 left = f"Interrupted; {interrupt}." if str(interrupt) else NOTHING_WRITTEN
                 click.echo(left, err=True)
@@ -66,7 +72,7 @@ class Guarded(click.Group):
             except Exception as error:
                 if os.environ.get("DASKGMM_TRACEBACK"):
                     traceback.print_exc()
-                raise self._failed(ctx, error) from error
+                raise _on_terminal(self._failed(ctx, error)) from error
 
     def _failed(self, ctx: click.Context, error: Exception) -> click.ClickException:
         """Return what ends a command after an error; settings that none takes are wrong usage."""
@@ -76,6 +82,14 @@ class Guarded(click.Group):
         if isinstance(error, SettingError):
             return click.UsageError(text, click.Context(command, info_name=name, parent=ctx))
         return click.ClickException(text)
+
+
+def _on_terminal(error: click.ClickException) -> click.ClickException:
+    """Return an error whose text has lines that a terminal has room for, behind its first word."""
+    text = fitted_to(error.format_message(), sys.stderr.isatty(), before=len("Error: "))
+    if isinstance(error, click.UsageError):
+        return click.UsageError(text, error.ctx)
+    return click.ClickException(text)
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})

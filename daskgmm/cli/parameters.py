@@ -6,6 +6,17 @@ import re
 
 import click
 
+SET = re.compile(
+    r"(?<![\w.(])[a-z_]+=(?P<value>(?!None|False)(?:'[^']*'|[\w.-]*\w)) "
+    r"\((?P<option>--[a-z-]+(?: [^()]+)?)\)"
+)
+"""A setting of Python with its option behind it, as missing='drop' (--missing drop)."""
+
+QUOTE = "'"
+
+CALL = re.compile(r"daskgmm\.\w+\([^()]*\), or (?=--)")
+"""A call beside an option that does the same."""
+
 OTHERS = {
     "feature_dims": "features",
     "sample_weight(?! is the column)": "weights",
@@ -29,7 +40,15 @@ def with_options(text: str, command: click.Command) -> str:
     for name, option in options.items():
         if option not in text:
             text = _pattern(name).sub(rf"\g<0> ({option})", text, count=1)
-    return text
+    return CALL.sub("", SET.sub(_as_typed, text))
+
+
+def _as_typed(found: re.Match[str]) -> str:
+    """Return a setting as it is typed on the command line."""
+    value, option = found["value"], found["option"]
+    if value == "True" or " " in option:
+        return option
+    return f"{option} {value if ' ' in value else value.strip(QUOTE)}"
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -9,6 +9,7 @@ from itertools import combinations
 import click
 
 from daskgmm.cli.command import CONFIG_PLACE
+from daskgmm.storage.local import same_text
 from daskgmm.storage.masking import shown
 
 Places = Mapping[str, str | None]
@@ -17,8 +18,6 @@ Places = Mapping[str, str | None]
 
 def check_apart(reads: Places, writes: Places) -> None:
     """Raise `click.UsageError` if an output is an input, by any name, or another output."""
-    from daskgmm.models.writers.target import same_text
-
     reads = {**reads, "--config": click.get_current_context().meta.get(CONFIG_PLACE)}
     inputs, outputs = (
         {name: same_text(path) for name, path in places.items() if path is not None}
@@ -38,8 +37,6 @@ def check_apart(reads: Places, writes: Places) -> None:
 
 def check_no_log_in(log: str | None, data: str) -> None:
     """Raise `click.UsageError` if events would be appended to a file of a folder of data."""
-    from daskgmm.models.writers.target import same_text
-
     if log is not None and same_text(log).startswith(f"{same_text(data).rstrip('/')}/"):
         raise click.UsageError(
             f"--log-json {shown(log)} is in DATA, which the command reads. Choose another place."

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import click
 
 from daskgmm.counting import counted
 
@@ -26,6 +30,35 @@ def wrapped(text: str) -> str:
         text, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
     return lines.replace(FIXED_SPACE, " ")
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Show a text; on a terminal in lines that end between words, where it would break them."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(fitted_to(text, stream.isatty()), err=err)
+
+
+def fitted_to(text: str, terminal: bool, before: int = 0) -> str:
+    """Return a text in lines that a terminal has room for, `before` characters into the first.
+
+    What goes to a file or another program stays in the lines it has.
+    """
+    if not terminal:
+        return text
+    width = shutil.get_terminal_size().columns
+    lines = (FIXED_SPACE * before + text).splitlines()
+    return "\n".join(_narrow(line, width) for line in lines)[before:]
+
+
+def _narrow(line: str, width: int) -> str:
+    """Return a line as lines of so many characters at most; words, as paths, stay whole."""
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+        replace_whitespace=False,
+    )  # fmt: skip
 
 
 def some_of(names: Iterable[str]) -> str:
@@ -119,6 +152,11 @@ def not_converged(mixture: Any, checkpoint: str | None) -> str:
 def _missing(mixture: Any) -> str:
     """Return what convergence asks for, and what there is instead."""
     if math.isfinite(mixture.gap_estimate_):
+        if mixture.gap_estimate_ <= mixture.tol / 100:
+            return (
+                f"only {mixture.gap_estimate_:.1e} nats a row are predicted to be left, but "
+                "another iteration has to confirm it"
+            )
         return (
             f"{mixture.gap_estimate_:.1e} nats a row are predicted to be left, and "
             f"{mixture.tol / 100:.1e} are allowed"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from daskgmm.counting import counted
 from daskgmm.drawing.style import SMALL, STRUCTURES, legend, new_axes, note
 from daskgmm.names import FITTED, HIGHER_IS_BETTER
+from daskgmm.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,7 +152,7 @@ def _check_columns(table: Mapping[str, Sequence[Any]], criterion: str) -> None:
         raise ValueError(
             f"The table has no column {', '.join(map(repr, missing))}; it has "
             f"{', '.join(map(repr, table))}. Give a table of models, and a criterion that is one "
-            "of its columns."
+            f"of its columns.{did_you_mean(missing[0], table)}"
         )
     lengths = {name: len(table[name]) for name in (*wanted, f"{criterion}_se") if name in table}
     if len(set(lengths.values())) > 1:

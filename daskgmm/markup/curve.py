@@ -24,12 +24,16 @@ def curve(
 ) -> Html:
     """Return values, from left to right, as a curve; those that are not finite are left out.
 
-    `caption` says what it shows; `ends` stand beside its lowest and highest value; a
-    ring is around the value `ring`. Empty if fewer than two values are finite.
+    `caption` says what it shows; `ends` stand beside its lowest and highest value, and where they
+    read the same it is flat, as what differs is rounding; a ring is around the value `ring`. Empty
+    if fewer than two values are finite.
     """
     known = [(place, value) for place, value in enumerate(values) if math.isfinite(value)]
     if len(known) < 2:
         return Html("")
+    if any(ends) and ends[0] == ends[1]:
+        known = [(place, known[0][1]) for place, _ in known]
+        ends = ("", ends[1])
     points = _points(known, len(values))
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts = [f'<polyline points="{path}" fill="none" stroke="{COLOUR}" stroke-width="1.6"/>']

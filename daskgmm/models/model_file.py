@@ -14,13 +14,14 @@ from uuid import uuid4
 
 from daskgmm.errors import OutputError, SettingError
 from daskgmm.models.estimators import ESTIMATORS
-from daskgmm.models.files.document_file import MODEL, may_be_model, read_document, read_mixture
+from daskgmm.models.files.document_file import may_be_model, read_document, read_mixture
 from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
 from daskgmm.models.files.model_document import UnknownNameError
 from daskgmm.models.fitting.estimator import MixtureEstimator
-from daskgmm.models.writers.naming import check_document_name
+from daskgmm.models.writers.naming import check_model_name
 from daskgmm.names import CLASSIFIER
 from daskgmm.storage.address import Address
+from daskgmm.storage.local import check_new, exists
 
 
 def save_model(
@@ -121,15 +122,13 @@ def _known(types: Sequence[str]) -> type[MixtureEstimator]:
 
 def check_free(address: Address, overwrite: bool) -> None:
     """Raise unless a model may be written to an address."""
-    check_document_name(address.url, MODEL.file, MODEL.content)
+    check_model_name(address.url)
     path = None if address.is_url else address.path
-    if path is not None and not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} for {address}. Make it first.")
+    if path is not None:
+        check_new(path, str(address), overwrite=overwrite)
     there = address.read_head(1) is not None if path is None else path.exists()
     if there and not overwrite:
-        raise FileExistsError(
-            f"{address} exists. Choose another place (--out), or replace it with --overwrite."
-        )
+        raise FileExistsError(exists(str(address)))
     if there and not may_be_model(address):
         raise FileExistsError(
             f"{address} exists and is no model file, so it is not overwritten. Choose another "

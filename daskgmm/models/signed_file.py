@@ -10,7 +10,7 @@ from typing import Any
 from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.em.checkpoints.packing import named_once
 from daskgmm.errors import ModelFileError
-from daskgmm.models.writers.naming import check_document_name
+from daskgmm.models.writers.naming import check_document, check_document_name
 from daskgmm.storage.address import Address
 
 
@@ -102,18 +102,7 @@ def check_digest(document: Mapping[str, Any]) -> None:
 def _content(address: Address, kind: FileKind) -> bytes | None:
     advice = "Check the path, and that you may read it."
     with address.explain(ModelFileError, f"{address} cannot be read", advice):
-        try:
-            head = address.read_head(1)
-        except IsADirectoryError as error:
-            raise ModelFileError(
-                f"{address} is a folder; a {kind.file} is one JSON file. Give that file."
-            ) from address.harmless(error)
-        # Before a file of many GB is read to the end.
-        if head not in (b"{", None):
-            raise ModelFileError(
-                f"{address} is no {kind.file}: it does not begin as JSON. Give a file that "
-                f"{kind.written_by} wrote."
-            )
+        check_document(address, kind.file, kind.written_by)
         return address.read()
 
 

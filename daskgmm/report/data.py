@@ -31,7 +31,7 @@ from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
-from daskgmm.rows.parquet.footers import Footer, read_footers
+from daskgmm.rows.parquet.footers import Footer, null_counts, read_footers
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
@@ -40,6 +40,9 @@ from daskgmm.storage.masking import StorageOptions
 
 FILLED = "rows whose gaps were filled"
 """What `impute` writes, which are no predictions but data again."""
+
+GAPS = "rows without a value; see --missing drop and --missing marginalise"
+"""What stands above the columns that have gaps."""
 
 LISTED_VARIABLES = 100
 """Largest number of variables or columns that are listed."""
@@ -106,6 +109,8 @@ def _parquet(source: Source) -> str:
         ("columns", f"{len(columns):,}"),
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
+    if k is None:
+        facts += _gaps(null_counts(footers), sum(groups))
     if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
         return f"{FILLED}\n{listed([*facts, *_use_of(found), _state(source)])}"
     if k is not None:
@@ -117,13 +122,26 @@ def _csv(source: Source) -> str:
     """Describe a CSV file that is small enough to be fitted."""
     table = read_small(source.address)
     kinds = {field.name: field.type for field in table.schema}
+    columns = columns_of(table.schema)
     facts = [
         ("rows", f"{table.num_rows:,}"),
         ("columns", f"{len(kinds):,}"),
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
-        *_use_of(columns_of(table.schema)),
+        *_gaps({name: table[name].null_count for name in columns.others}, table.num_rows),
+        *_use_of(columns),
     ]
     return f"CSV\n{listed(facts)}"
+
+
+def _gaps(nulls: Mapping[str, int], rows: int) -> list[tuple[str, str]]:
+    """Return a line for each column that has gaps, with the rows that miss its value."""
+    gaps = [(name, count) for name, count in nulls.items() if count]
+    if not gaps:
+        return []
+    lines = [(f"  {name}", f"{counted(n, 'row')} ({n / rows:.2%})") for name, n in gaps]
+    more = len(lines) - LISTED_VARIABLES
+    rest = [("  ...", f"and {counted(more, 'column')} more")] if more > 0 else []
+    return [("gaps in", GAPS), *lines[:LISTED_VARIABLES], *rest]
 
 
 def _use_of(columns: Columns) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,16 @@ def table_csv(table: Table) -> str:
 
 
 def table_text(table: Table, best: int) -> str:
-    """Return a line for each number of components and structure: its best start."""
+    """Return a line for each number of components and structure: its best start.
+
+    Columns that are nan in all lines are left out.
+    """
     rows = [_cells(table, index, index == best) for index in one_of_each(table, best)]
-    left = 0, HEADINGS.index("covariance") + 1, len(HEADINGS)
-    return aligned([["", *HEADINGS], *rows], left)
+    # As the held-out likelihood where rows have gaps: there is none, of no model.
+    known = [any(cell != "nan" for cell in column) for column in zip(*rows, strict=True)]
+    kept = [list(compress(line, known)) for line in (["", *HEADINGS], *rows)]
+    left = 0, kept[0].index("covariance"), len(kept[0]) - 1
+    return aligned(kept, left)
 
 
 def one_of_each(table: Table, best: int | None = None) -> list[int]:

@@ -10,7 +10,7 @@ from daskgmm.rows.labelled.opening import open_labelled
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import path_text
-from daskgmm.storage.masking import StorageOptions
+from daskgmm.storage.masking import StorageOptions, check_options
 
 
 def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
@@ -77,6 +77,7 @@ def open_data(
     >>> open_data("rows.npy").shape
     (1000, 3)
     """
+    check_options(storage_options)
     if variables is not None:
         return open_labelled(path, variables, storage_options)
     return source_of(path_text(path), storage_options).open(columns)

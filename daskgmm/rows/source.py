@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import EntryError, SourceError
-from daskgmm.rows.checks.naming import listed
+from daskgmm.rows.checks.naming import neither
 from daskgmm.rows.checks.refusals import kind_of
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
@@ -175,10 +175,8 @@ class Source(ABC):
         except SourceError as error:
             if self.path is None or not rows.all_columns:
                 raise
-            raise SourceError(
-                f"{name} is {self.path!r}, which is no column of X (those are "
-                f"{listed(map(repr, rows.all_columns))}), and no path of {entry_of(name)}s: {error}"
-            ) from error
+            what = f"{entry_of(name)}s: {error}"
+            raise neither(name, self.path, rows.all_columns, what) from error
 
     def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         """Return the values as the weights of `rows`; by default the only column."""

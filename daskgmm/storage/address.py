@@ -13,7 +13,14 @@ from uuid import uuid4
 
 from daskgmm.errors import DaskGMMError
 from daskgmm.storage.local import replace_file, shortage, written_path
-from daskgmm.storage.masking import StorageOptions, described, harmless, harmless_errors, shown
+from daskgmm.storage.masking import (
+    StorageOptions,
+    check_options,
+    described,
+    harmless,
+    harmless_errors,
+    shown,
+)
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
 """Protocols whose files appear whole or not at all if one call writes them."""
@@ -55,6 +62,7 @@ class Address:
     def of(path: str | os.PathLike[str], options: StorageOptions | None = None) -> Address:
         """Return the address that a user gives as a path or URL, and options of URLs."""
         name = path_text(path)
+        check_options(options)
         return (UrlAddress if "://" in name else Address)(name, options)
 
     @staticmethod

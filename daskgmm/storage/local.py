@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
+
+LOCAL = re.compile(r"^(\w+::)*(file|local)://")
+"""What URLs of local paths begin with, through a cache or not."""
 
 ABANDONED_SECONDS = 60.0
 """Seconds after which the writer of a small partial file is taken for dead, where files have no
@@ -72,6 +76,37 @@ def leads_nowhere(path: str) -> bool:
     return not given.exists() and not any(
         parent.suffix or parent.is_file() for parent in given.parents
     )
+
+
+def same_text(path: str) -> str:
+    """Return the same text for paths or URLs of the same place."""
+    path = LOCAL.sub("", path)
+    if "://" in path:
+        return path.rstrip("/")
+    with suppress(RuntimeError):  # of a user that is not known
+        path = str(Path(path).expanduser())
+    return os.path.realpath(path.replace("\0", ""))
+
+
+def check_new(path: Path, name: str, *, overwrite: bool) -> None:
+    """Raise unless something can be written to a local path, which messages call `name`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder is not there.
+    FileExistsError
+        If it is there, and not to be replaced.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {name}. Make it first.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(exists(name))
+
+
+def exists(name: str) -> str:
+    """Return the message for an output of the command line that is there already."""
+    return f"{name} exists. Choose another place (--out), or replace it with --overwrite."
 
 
 def written_path(path: str | os.PathLike[str]) -> Path:

@@ -13,6 +13,17 @@ from daskgmm.errors import DaskGMMError
 StorageOptions = Mapping[str, Any]
 """Options of fsspec for the protocol of a URL: keys, tokens, an endpoint."""
 
+
+def check_options(options: Any) -> None:
+    """Raise `TypeError` unless options of a store are a mapping, or None."""
+    if options is None or isinstance(options, Mapping):
+        return
+    raise TypeError(
+        f"storage_options are a mapping of options of a store, and got a {type(options).__name__}. "
+        "Columns and variables of data are given by name: columns=[...], variables=[...]."
+    )
+
+
 PLAIN = frozenset(
     {
         "account_name",

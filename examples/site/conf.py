@@ -1,7 +1,11 @@
 """The site: sphinx-build -W -n examples/site build/site."""
 
+import io
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
 
 from daskgmm import __version__
 
@@ -24,6 +28,7 @@ html_theme_options = {
     "navbar_center": [],
     "secondary_sidebar_items": ["page-toc"],
 }
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
@@ -72,6 +77,28 @@ def without_scikit_learns(app, what, name, thing, skip, options):
     return True if name in OF_SCIKIT_LEARN or name.endswith("_request") else None
 
 
+class Executed(SphinxDirective):
+    """Code that runs when the page is read, and below it what it prints.
+
+    The cells of a page share their names. An error or a warning fails the build.
+    """
+
+    has_content = True
+
+    def run(self):
+        """Return the code and its output."""
+        code, said = "\n".join(self.content), io.StringIO()
+        names = self.env.temp_data.setdefault("executed", {})
+        with redirect_stdout(said), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            exec(compile(code, self.get_source_info()[0], "exec"), names)
+        shown = nodes.literal_block(code, code, language="python")
+        output = nodes.literal_block(said.getvalue(), said.getvalue(), language="none")
+        output["classes"].append("sphx-glr-script-out")
+        return [shown, output]
+
+
 def setup(app):
     """Be the extension that Sphinx takes this file for."""
+    app.add_directive("executed", Executed)
     app.connect("autodoc-skip-member", without_scikit_learns)

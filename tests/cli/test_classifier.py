@@ -66,7 +66,10 @@ def test_a_classifier_is_fitted(data, call, known, arguments, names):
     order = np.argsort(NAMES) if names == sorted(NAMES) else [0, 1, 2]
     np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_[order], atol=1e-6)
     scored = call("score", "c.json", *arguments)
-    assert scored.stdout.split()[:2] == ["accuracy", "1"], scored.output
+    assert re.fullmatch(
+        r"accuracy  1\.0000  ([\d,.]+) of \1 (by the weight of )?labelled rows\n", scored.stdout
+    ), scored.output
+    assert ("by the weight" in scored.stdout) == ("--weight-column" in arguments)
 
 
 def test_predictions_and_info_name_the_classes(data, call):
@@ -142,8 +145,8 @@ def test_labels_of_components(data, call, known):
         (("--labels", "colour", "--classifier", "--noise"), "--noise is not of a classifier"),
         (("--labels", "colour", "--classifier", "--n-init", 3), "--n-init is not of"),
         (("--labels", "colour", "--classifier", "--covariance", "ppca"), "Choose one without"),
-        (("--labels", "colour", "--classifier", "-k", "1-2"), "goes with structures='own'"),
-        (("--labels", "colour", "--classifier", "--covariance", "all"), "Set structures='own'"),
+        (("--labels", "colour", "--classifier", "-k", "1-2"), "goes with --structures own"),
+        (("--labels", "colour", "--classifier", "--covariance", "all"), "Set --structures own"),
         (("--labels", "colour", "--classifier", "--class-priors", "1,2"), "give 3 numbers"),
         (("--labels", "colour", "--classifier", "--class-priors", "1,x"), "no list of numbers"),
         (("-k", 2, "--structures", "own"), "--structures goes with --classifier"),

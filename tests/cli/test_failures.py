@@ -46,7 +46,7 @@ def check_failure(folder, call, command, words):
         (("predict", "rows.npy", "rows.zarr", "-o", "l.zarr"), ["no model file"]),
         (("predict", "rows.zarr", "rows.zarr", "-o", "l.zarr"), ["is a folder"]),
         (("fit", "no.nc", "-k", 3, "-o", "m.json"), ["no.nc does not exist. Check the path"]),
-        ((*FIT, "--pca", 4), ["pca=4 (--pca)"]),
+        ((*FIT, "--pca", 4), ["--pca 4 asks"]),
         (("info", "no.json"), ["no.json does not exist"]),
         (("info", "no.zarr"), ["no.zarr does not exist"]),
     ],

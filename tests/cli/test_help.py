@@ -1,18 +1,17 @@
 """Help of every command: headings, an example that is one, lines of a terminal; and mistakes."""
 
-import re
 import shlex
 import subprocess
 import sys
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from click.shell_completion import BashComplete, ShellComplete
 
 from daskgmm.cli import main
 from daskgmm.cli.command import Command
 from daskgmm.cli.headings import HEADINGS, OWN, long_name
-from daskgmm.models.predictions.outputs import OUTPUTS
 from tests.cli.data import ENVIRONMENT
 
 NAMES = sorted(main.commands)
@@ -65,65 +64,71 @@ def test_slips_of_the_keyboard(call, typed, meant):
     assert meant in refused.stderr
 
 
-def test_mistakes_are_answered_at_once():
-    """Nothing heavy is imported for them, neither where a file of options is read."""
-    code = (
-        "import sys\nfrom daskgmm.cli import main\n"
-        "for words in (['fti'], ['fit', 'a', '--seeds', '1'], ['fit', '--config', 'none.yaml']):\n"
-        "    try: main(words)\n"
-        "    except SystemExit as end: assert end.code == 2\n"
-        "print({'numpy', 'dask', 'zarr', 'sklearn', 'scipy', 'yaml'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
+HEAVY = {"dask", "zarr", "sklearn", "scipy", "pandas", "xarray", "yaml"}
+"""What takes more than 0.1 s to import."""
 
-
-def completions(*words, kind=ShellComplete):
-    *before, incomplete = words
-    found = kind(main, {}, "daskgmm", "_DASKGMM_COMPLETE").get_completions(before, incomplete)
-    return [each.value for each in found], {each.type for each in found}
-
-
-def test_completion():
-    assert completions("pre")[0] == ["predict"]
-    assert completions("fit", "a.zarr", "--comp")[0] == ["--components"]
-    assert completions("fit", "a.zarr", "--covariance", "f")[0] == ["full", "factor"]
-    assert completions("sweep", "a.zarr", "--covariance", "diag,f")[0] == [
-        "diag,full",
-        "diag,factor",
-    ]
-    assert completions("fit", "a.zarr", "--missing", "m")[0] == ["marginalise"]
-    assert completions("predict", "m.json", "a.zarr", "--outputs", "label,po")[0] == [
-        "label,posterior"
-    ]
-
-
-def test_completion_and_help_of_outputs_have_those_of_the_table(call):
-    assert completions("predict", "m.json", "a.zarr", "--outputs", "")[0] == list(OUTPUTS)
-    words = re.findall(r"\w+", call("predict", "--help").stdout)
-    assert [name for name in OUTPUTS if name not in words] == []
+LIGHT = {"numpy", "pyarrow", "fsspec"}
+"""What the names of columns are read with."""
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("told_by", "mistakes"),
     [
-        ("fit", "ro"),
-        ("predict", "model.json", "ro"),
-        ("fit", "a.zarr", "--out", "m"),
-        ("fit", "a.zarr", "--config", "r"),
-        ("fit", "a.zarr", "--weights", "w"),
-        ("fit", "--config", "absent.yaml", "ro"),
-        ("sweep", "a.zarr", "--table", "t"),
-        ("convert", "a.csv", "b"),
-        ("info", "m"),
+        (
+            set(),
+            {
+                "fti": "No such command",
+                "fit a --seeds 1": "--seed",
+                "fit --config none.yaml": "none.yaml",
+                "fit none.npy -k 2 -o new.json": "none.npy does not exist",
+                "fit x.npy -o new.json": "Missing option '--components'",
+                "fit x.npy -k 2 -o old.json": "old.json exists",
+                "sweep x.npy -k 2-3 -o no/new.json": "There is no folder no",
+                "fit x.npy -k 2 -o x.npy": "--out x.npy is DATA",
+                "fit x.npy -k 2 -o new.zarr": "a model file is JSON",
+                "fit x.npy -k 2 --classifier -o new.json": "--labels",
+                "fit x.npy -k 2 --structures own -o new.json": "goes with --classifier",
+                "fit x.npy -k 2 --mean-precision-prior 2 -o new.json": "goes with --bayesian",
+                "predict x.npy old.json -o new.zarr": "x.npy is no model file",
+                "predict old.json x.npy -o new.csv": "new.csv ends in .csv",
+                "predict old.json x.npy -o old.parquet": "old.parquet exists",
+                "sample old.json --rows 9 -o old.json": "--out old.json is MODEL",
+                "convert t.csv -o old.parquet": "old.parquet exists",
+            },
+        ),
+        (
+            LIGHT,
+            {
+                "fit t.csv --columns heigth -k 2 -o new.json": "Did you mean 'height'?",
+                "fit old.parquet --columns heigth -k 2 -o new.json": "Did you mean 'height'?",
+                "fit parts --columns heigth -k 2 -o new.json": "Did you mean 'height'?",
+                "fit t.csv --weight-column n -k 2 -o new.json": "has no column 'n'",
+                "fit t.csv -k 2 -o new.json --labels specie": "Did you mean 'species'?",
+                "plan t.csv -k 2 --noise-variance girth": "has no column 'girth'",
+            },
+        ),
     ],
 )
-def test_completion_of_paths(words):
-    assert completions(*words) == ([words[-1]], {"file"})
-
-
-def test_the_script_of_a_shell():
-    script = BashComplete(main, {}, "daskgmm", "_DASKGMM_COMPLETE").source_vars()
-    assert script["complete_var"] == "_DASKGMM_COMPLETE"
+def test_mistakes_are_answered_at_once(tmp_path, told_by, mistakes):
+    """Nothing heavy is imported for them, neither where a file of options is read."""
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY")
+    (tmp_path / "old.json").write_text("{")
+    (tmp_path / "t.csv").write_text("height,species\n1.0,oak\n")
+    pq.write_table(pa.table({"height": [1.0]}), tmp_path / "old.parquet")
+    (tmp_path / "parts").mkdir()
+    pq.write_table(pa.table({"height": [1.0]}), tmp_path / "parts" / "0.parquet")
+    code = (
+        "import io, sys\nfrom contextlib import redirect_stderr\nfrom daskgmm.cli import main\n"
+        f"for words, told in {mistakes!r}.items():\n"
+        "    said = io.StringIO()\n"
+        "    try:\n"
+        "        with redirect_stderr(said): main(words.split())\n"
+        "    except SystemExit as end: assert end.code in (1, 2)\n"
+        "    assert told in said.getvalue(), (words, said.getvalue())\n"
+        f"    print(*{HEAVY | LIGHT - told_by!r} & set(sys.modules), end='')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("", "")

@@ -19,15 +19,19 @@ PREDICT = ("predict", "model.json", "rows.zarr", "-o", "l.zarr")
 @pytest.mark.parametrize(
     ("command", "text", "told"),
     [
-        ("fit", "Raise max_iter, or tol=0.1.", "max_iter (--max-iter), or tol=0.1 (--tol)."),
+        ("fit", "Raise max_iter, or tol=0.1.", "max_iter (--max-iter), or --tol 0.1."),
         ("fit", "n_init, of n_init = 2", "n_init (--n-init), of n_init = 2"),
-        ("fit", "tails='a b' and noise=True", "tails='a b' (--tails) and noise=True (--noise)"),
+        ("fit", "tails='a b' and noise=True", "--tails 'a b' and --noise"),
         ("fit", "sample_weight has 2", "sample_weight (--weights) has 2"),
         ("predict", "sample_weight has 2", "sample_weight has 2"),
         ("fit", "Raise it (--max-iter): max_iter is 3", "Raise it (--max-iter): max_iter is 3"),
         ("fit", "as fit(X, feature_dims=('band',))", "as fit(X, feature_dims=('band',))"),
         ("fit", "column 'sample_rows' of a/max_iter", "column 'sample_rows' of a/max_iter"),
         ("fit", "sample_weight.shape is (3,)", "sample_weight.shape is (3,)"),
+        ("fit", "Or missing='drop' (--missing drop).", "Or --missing drop."),
+        ("fit", "with overwrite=True (--overwrite).", "with --overwrite."),
+        ("fit", "Set pca=None (--pca).", "Set pca=None (--pca)."),
+        ("fit", "out: daskgmm.open_data(path, columns=['a']), or --columns", "out: --columns"),
         ("predict", "the missing key of the top is out", "the missing key of the top is out"),
     ],
 )

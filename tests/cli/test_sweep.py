@@ -139,7 +139,7 @@ def test_how_many_rows_the_criteria_count(folder, rows, call):
         assert {float(row["n"]) for row in csv.DictReader(file)} == {float(counts.sum())}
     said = call(*weighted).stderr
     assert "Warning: sample_weight holds whole numbers" in said
-    assert "say weights_are='counts' (--weights-are counts)" in said
+    assert "say --weights-are counts" in said
 
 
 def test_csv_and_picture(folder, rows, call):

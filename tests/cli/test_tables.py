@@ -1,5 +1,7 @@
 """Parquet from the command line: columns, a column of weights, predictions, info."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -198,3 +200,21 @@ def test_info_of_predictions_says_that_they_are_some(frame, call, index):
     assert "can be fitted" not in words
     pd.read_parquet("p.parquet").to_parquet("copy.parquet")
     assert "can be fitted: --columns label," in call("info", "copy.parquet").stdout
+
+
+@pytest.mark.parametrize("path", ["gaps.csv", "gaps.parquet", "parts"])
+def test_info_says_where_values_are_missing(frame, call, path):
+    gaps = pd.DataFrame(
+        {"a": frame.a.mask(frame.n == 0), "b": frame.b, "n": frame.n.mask(frame.b > 0)}
+    )
+    gaps["name"] = "text"
+    gaps.to_csv("gaps.csv", index=False)
+    gaps.to_parquet("gaps.parquet", row_group_size=700)
+    Path("parts").mkdir()
+    gaps[:900].to_parquet("parts/0.parquet")
+    gaps[900:].to_parquet("parts/1.parquet")
+    told = call("info", path).stdout.split("gaps in")[1].split("use")[0].splitlines()
+    counts = {"a": int((frame.n == 0).sum()), "n": int((frame.b > 0).sum())}
+    expected = [f"{name} {count:,} rows ({count / 2000:.2%})" for name, count in counts.items()]
+    assert [" ".join(line.split()) for line in told[1:] if line.strip()] == expected
+    assert "gaps" not in call("info", "t.parquet").stdout

@@ -49,7 +49,6 @@ def test_misspelt_values(tmp_path, monkeypatch, call, command, options, words):
 )
 def test_settings_that_do_not_go_together(tmp_path, monkeypatch, call, command, options, words):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "m.json").write_text("{}")
     refused = call(*command, *options)
     assert refused.exit_code == 2, refused.output
     assert words in refused.stderr

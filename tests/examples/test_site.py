@@ -32,6 +32,12 @@ def built(tmp_path_factory):
     return out
 
 
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_read_in_one_sitting(script):
+    lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert 20 <= len(lines) <= 80
+
+
 @pytest.mark.slow
 def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
     assert len(EXAMPLES) >= 17
@@ -70,6 +76,17 @@ def test_every_public_name_is_in_the_reference(built):
         if isinstance(thing, type) and thing.__module__ == "daskgmm.errors"
     ]
     assert [name for name in names if f'id="{name}"' not in reference] == []
+
+
+@pytest.mark.slow
+def test_pages_on_other_tools_compute_their_numbers(built):
+    """What the code of a cell prints stands below it."""
+    theirs = re.sub(r"<.*?>", "", (built / "mclust.html").read_text(encoding="utf-8"))
+    assert re.search(r"BIC of mclust +-574\.0178, it prints -574\.0178", theirs)
+    assert re.search(r"BIC +-574\.0178 +574\.0178 +574\.0178", theirs)
+    page = re.sub(r"<.*?>", "", (built / "scikit-learn.html").read_text(encoding="utf-8"))
+    ((_, their_path, default),) = re.findall(r"n_iter_ +(\d+) +(\d+) +(\d+)\n", page)
+    assert re.search(rf"n_iter_ +{their_path} +{their_path} +{default}", page)
 
 
 @pytest.mark.slow

@@ -178,10 +178,13 @@ def test_a_sweep_shows_the_best_first_and_what_its_neighbours_lose():
     shown = page(Sweep(TABLE, [None] * 5))
     facts, first, others = shown.tables
     assert dict(facts) == {
-        "best by BIC": "2 components, full, BIC 500",
+        "best by BIC": "2 components, full, BIC 500.00",
         "neighbours": "+400 with 1 component; +12.5 with 3 components",
     }
     assert [row[0] for row in first[1:]] == ["2", "3", "1", "4"]
+    assert "BIC" in first[0]
+    assert "held out" not in first[0], "which no model has"
+    assert [row[first[0].index("BIC")] for row in first[1:]] == ["500.00", "512.50", "900.00", ""]
     assert first[-1][1] == "<i>"
     assert first[-1][-1] == "failed: singular <x>"
     assert [row[0] for row in others[1:]] == ["2"]
@@ -226,3 +229,10 @@ def test_a_curve_leaves_out_what_is_not_finite():
     assert len(points.split()) == 4
     assert "nan" not in points
     assert drawn.count("<circle") == 5
+
+
+def test_a_curve_of_rounding_is_flat():
+    drawn = curve([574.0178001, 574.0178, 574.0178], "BIC", ends=("574.0178", "574.0178"))
+    (points,) = re.findall(r'points="(.*?)"', drawn)
+    assert len({point.split(",")[1] for point in points.split()}) == 1
+    assert drawn.count("574.0178") == 1

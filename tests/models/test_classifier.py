@@ -318,6 +318,7 @@ def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
         (np.full(150, np.nan), {}, DataError, "no row is known. Fit a GaussianMixture"),
         (np.full(150, -1), {}, DataError, "no row is known. Fit a GaussianMixture"),
         (IRIS[:, 0], {}, ValueError, "Unknown label type"),
+        (Y + 0j, {}, DataError, r"^Complex data not supported: y has dtype complex128\. A"),
         (da.from_array(IRIS[:, 0]), {}, DataError, r"Input y contains [\d.]+ in row 0"),
         (da.arange(1500), {}, DataError, r"y\.shape == \(1500,\), expected"),
         (Y, {"n_components": {0: 1}}, SettingError, "n_components lacks 1"),

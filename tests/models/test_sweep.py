@@ -1,18 +1,22 @@
 """A sweep: what its table says is so, and it reads the rows as often as one fit."""
 
 import itertools
+import json
 import math
 import shutil
 import warnings
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
 import pytest
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 
 from daskgmm import GaussianMixture, Sweep, sweep
+from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.em.events import PassEnded, SweepIterated
 from daskgmm.errors import CheckpointError, DataError
 from tests.oracle.data import STRUCTURES, blobs
@@ -378,6 +382,33 @@ def test_another_n_init_is_no_other_random_state(first_checkpoint, tmp_path):
     with pytest.raises(CheckpointError, match="n_init was 1 and is 3") as caught:
         sweep(checkpoint=path, **{**FIRST, "n_init": 3})
     assert "random_state" not in str(caught.value)
+
+
+def test_more_iterations_go_on(tmp_path):
+    """To the bits of a sweep that had them from the beginning; fewer than were done are refused."""
+    path = tmp_path / "s.ckpt"
+    settings = {**FIRST, "tol": 1e-9, "sample_rows": 300, "checkpoint": path}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        first = sweep(max_iter=2, **settings)
+    assert not all(model.converged_ for model in first.models)
+    events = []
+    found = sweep(max_iter=50, listen=events.append, **settings)
+    assert "survey" not in passes_of(events)
+    assert bits(found) == bits(sweep(max_iter=50, **{**settings, "checkpoint": None}))
+    assert {model.max_iter for model in found.models} == {50}
+    with pytest.raises(CheckpointError, match=r"iterations already, and max_iter is 1\. Raise"):
+        sweep(max_iter=1, **settings)
+
+
+def test_checkpoints_of_earlier_versions_go_on(tmp_path, first_checkpoint):
+    """They say how many iterations were allowed."""
+    path = shutil.copy(first_checkpoint, tmp_path)
+    document = json.loads(Path(path).read_text())
+    del document["sha256"]
+    document["identity"]["max_iter"] = 100
+    Path(path).write_text(json.dumps({**document, "sha256": digest_of(document)}))
+    assert bits(sweep(checkpoint=path, **FIRST)) == bits(sweep(**FIRST))
 
 
 def test_checkpoints_of_fits_and_sweeps_are_kept_apart(tmp_path):

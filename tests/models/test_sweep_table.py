@@ -1,10 +1,13 @@
 """What a sweep says of its starts, and what its models begin with when they are fitted again."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 from daskgmm import GaussianMixture, sweep
+from daskgmm.report.sweep import table_text
 from tests.oracle.data import blobs
 
 pytestmark = pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
@@ -28,6 +31,20 @@ def test_starts_of_a_size_and_structure_are_numbered_the_best_first():
 def test_kinds_that_fail_are_numbered_too():
     table = sweep(X, (2, 500), "diag", n_init=2, random_state=0).table
     assert table["start"][table["status"].index("failed")] == 1
+
+
+def test_columns_without_a_value_are_left_out_of_the_text():
+    table = {
+        **{name: [math.nan, math.nan] for name in ("heldout", "heldout_se", "icl")},
+        **{name: [1.0, math.nan] for name in ("log_likelihood", "aic", "bic")},
+        "n_components": [1, 2], "covariance_type": ["full", "full"], "degenerate": [0, 0],
+        "status": ["fitted", "failed"], "converged": [True, False],
+    }  # fmt: skip
+    heading, first, second = table_text(table, 0).splitlines()
+    assert heading.split() == ["k", "covariance", "log", "lik.", "AIC", "BIC", "status"]
+    assert first.split() == ["*", "1", "full", "1.0000", "1.0", "1.0", "fitted"]
+    assert second.split() == ["2", "full", "nan", "nan", "nan", "failed"]
+    assert first.index("1.0000") + len("1.0000") == heading.index("lik.") + len("lik.")
 
 
 @pytest.mark.slow

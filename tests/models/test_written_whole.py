@@ -114,3 +114,18 @@ def test_data_that_change_while_they_are_read(tmp_path):
     with pytest.raises(DataError, match="99, 2"):
         mixture.predict_to_zarr(shrinking, tmp_path / "p.zarr")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_named_by_what_samples_rows(tmp_path, monkeypatch):
+    mixture, out = GaussianMixture(2, random_state=0).fit(X), tmp_path / "sample.zarr"
+    mixture.sample_to_zarr(100, out, seed=0)
+    old = contents(out)
+
+    def full(*given, **how):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("zarr.storage._local._put", full)
+    with pytest.raises(OutputError, match=r"to .*sample\.zarr: .*No space.*The disk is full"):
+        mixture.sample_to_zarr(100, out, seed=1, overwrite=True)
+    assert contents(out) == old
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]

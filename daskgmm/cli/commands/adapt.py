@@ -14,6 +14,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import Data, choosing, names_in, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.reporting import tell
 from daskgmm.names import ADAPTED
 
 Relevance = float | dict[str, float]
@@ -60,9 +61,7 @@ def parameters_in(value: str) -> tuple[str, ...]:
 )
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="NEW")
 @options.several(
     "--relevance", metavar="ROWS|NAME=ROWS,...", parse=relevance_in, default=("16",),
     show_default=True,
@@ -121,7 +120,7 @@ def adapt(
     facts = write_changed(model, data, out, workers, change, overwrite=overwrite).adapted_
     if not quiet:
         said = relevances_in_words(facts["relevance"])
-        click.echo(f"{out}: adapted to {facts['rows']:,} rows: {said}")
+        tell(f"{out}: adapted to {facts['rows']:,} rows: {said}")
 
 
 def asked_parameters(relevance: Relevance, parameters: tuple[str, ...] | None) -> tuple[str, ...]:

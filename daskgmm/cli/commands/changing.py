@@ -18,10 +18,10 @@ def write_changed(
     model: str, data: Data, out: str, workers: Workers, change: Change, *, overwrite: bool
 ) -> Any:
     """Write what `change` makes of the mixture in a model file, and return it."""
+    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
     with at_once():
         from daskgmm.models.model_file import check_free, load_to_change, save_new
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
     target = data.address(out)
     check_free(target, overwrite)
     mixture = load_to_change(model, data.storage_options)

@@ -43,12 +43,12 @@ def compare(
     with its standard error, and how far their labels agree. DATA are opened as they were for the
     fit of MODEL_A; options say otherwise.
     """
+    places = data.places | {"DATA": data.path or None}
+    check_apart({"MODEL_A": model_a, "MODEL_B": model_b, **places, **workers.places}, {})
     with at_once():
         from daskgmm.models.comparison.comparison import compare as compare_mixtures
         from daskgmm.models.model_file import load_model
 
-    places = data.places | {"DATA": data.path or None}
-    check_apart({"MODEL_A": model_a, "MODEL_B": model_b, **places, **workers.places}, {})
     a, b = (load_model(model, data.storage_options) for model in (model_a, model_b))
     if missing is not None:
         for mixture in (a, b):

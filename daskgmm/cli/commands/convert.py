@@ -9,9 +9,10 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 from daskgmm.storage.masking import shown
 
 MEGA = 1_000_000
@@ -26,7 +27,7 @@ MEGA = 1_000_000
     "--out",
     "-o",
     required=True,
-    type=PLACE,
+    type=NewPlace(),
     metavar="OUT",
     help="Parquet file to write, a path or URL.",
 )
@@ -53,13 +54,13 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
 
     Memory is bounded, and OUT appears when it is whole. Files may be compressed.
     """
+    check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with at_once():
         from daskgmm.progress import show_pass
         from daskgmm.rows.checks.naming import listed
         from daskgmm.rows.csv.to_parquet import csv_to_parquet
         from daskgmm.rows.tables.text_columns import Columns, described
 
-    check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with show_pass("megabytes read", quiet=quiet) as show:
 
         def in_megabytes(done: int, total: int) -> None:
@@ -69,8 +70,8 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
         found = csv_to_parquet(list(csv), out, progress=in_megabytes, **settings)
     if quiet:
         return
-    click.echo(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
+    tell(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
     others = found.text_columns
     columns = Columns.of((name, kind, name not in others) for name, kind in found.columns.items())
     if columns.left:
-        click.echo(f"Fits leave out {listed(described(columns.left))}.")
+        tell(f"Fits leave out {listed(described(columns.left))}.")

@@ -12,6 +12,7 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -36,7 +37,7 @@ def demo(out: str, image: str, components: int, quiet: bool) -> None:
 
     story = run_demo(Path(out), image, components, program(), quiet=quiet)
     if not quiet:
-        click.echo(story)
+        tell(story)
 
 
 def program() -> str:

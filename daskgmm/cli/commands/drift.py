@@ -54,10 +54,10 @@ def drift(
     """
     if least and level is None:
         raise click.UsageError("--least goes with --level: it says which changes end with code 4.")
+    check_apart({"MODEL": model, **data.places, **workers.places}, {})
     with at_once():
         from daskgmm.models.model_file import load_model
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {})
     mixture = load_model(model, data.storage_options)
     if missing is not None:
         mixture.set_params(missing=missing)

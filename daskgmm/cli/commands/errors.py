@@ -14,6 +14,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.reporting import tell
 
 KINDS = ("weights", "means", "covariances", "standard_deviations")
 
@@ -86,7 +87,7 @@ def errors(
     if as_json:
         click.echo(json.dumps(_as_plain(found, level)))
         return
-    click.echo(f"{repr(found).strip('<>')}\n\n{found.table(level)}")
+    tell(f"{repr(found).strip('<>')}\n\n{found.table(level)}")
 
 
 def _as_plain(found: Any, level: float) -> dict[str, Any]:

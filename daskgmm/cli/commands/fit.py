@@ -49,9 +49,7 @@ from daskgmm.cli.reporting import fit_report
     "--n-factors", type=click.IntRange(1), metavar="Q",
     help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",
 )  # fmt: skip
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="MODEL", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="MODEL")
 @N_INIT
 @INIT
 @options.noise
@@ -71,12 +69,13 @@ def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings:
     A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
     --variables and --features what the features are; of tables with --columns.
     """
+    given.check_places(out=out)
+    fitted: Any = _asked(given, classifier, settings)
     with at_once():
         from daskgmm.models.model_file import check_free, save_new
         from daskgmm.progress import Forecast, show
 
-    fitted: Any = checked(_asked(given, classifier, settings))
-    given.check_places(out=out)
+    checked(fitted)
     target = given.data.address(out)
     check_free(target, overwrite)
     run = partial(fitted_classes, fitted) if classifier else fitted.fit

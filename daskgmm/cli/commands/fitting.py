@@ -21,7 +21,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart, check_no_log_in
-from daskgmm.cli.reporting import not_converged
+from daskgmm.cli.reporting import not_converged, tell
 from daskgmm.names import MARGINALISE, PRIORS
 from daskgmm.storage.local import cut_to_whole_lines
 
@@ -195,7 +195,7 @@ class Fitting:
         """Show the result."""
         if not self.quiet:
             # Standard output may be taken by the events.
-            click.echo(report, err=self.log_json is not None)
+            tell(report, err=self.log_json is not None)
 
 
 @contextmanager
@@ -226,7 +226,7 @@ def checked(mixture: Mixture) -> Mixture:
 def check_converged(mixture: Any, checkpoint: str | None) -> None:
     """End with a warning and a code of its own unless the mixture converged."""
     if not mixture.converged_:
-        click.echo(f"Warning: {not_converged(mixture, checkpoint)}", err=True)
+        tell(f"Warning: {not_converged(mixture, checkpoint)}", err=True)
         raise click.exceptions.Exit(NOT_CONVERGED)
 
 

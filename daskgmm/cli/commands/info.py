@@ -12,6 +12,7 @@ from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -34,11 +35,11 @@ def info(path: str, storage_options: dict[str, Any] | None) -> None:
     if url_of_model or (Path(path).is_file() and not path.lower().endswith(not_models())):
         fitted = load_fitted(path, storage_options)
         if isinstance(fitted, MixtureEstimator):
-            click.echo(describe_model(fitted, path))
+            tell(describe_model(fitted, path))
         else:
-            click.echo(describe_classifier(fitted, path))
+            tell(describe_classifier(fitted, path))
     else:
-        click.echo(describe_data(path, storage_options))
+        tell(describe_data(path, storage_options))
 
 
 def not_models() -> tuple[str, ...]:

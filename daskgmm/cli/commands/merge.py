@@ -14,6 +14,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -22,9 +23,7 @@ from daskgmm.cli.options.workers import Workers, running
 )
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="NEW")
 @click.option(
     "--n-clusters", type=click.IntRange(1),
     help="Number of clusters.  [default: the elbow of the entropy]",
@@ -62,4 +61,4 @@ def merge(
         for number, entropy in enumerate(mixture.merging_.entropy, start=1):
             click.echo(f"{number:8}  {entropy:.4f}{'  <-' if number == found else ''}")
         k = counted(len(mixture.weights_), "component")
-        click.echo(f"{out}: {k} in {counted(found, 'cluster')}")
+        tell(f"{out}: {k} in {counted(found, 'cluster')}")

@@ -25,6 +25,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import LABELS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -78,5 +79,5 @@ def plan(
     x, arguments = data.training()
     with Workers(threads, scheduler, scheduler_file).current():
         found = plan_fit(x, estimator=mixture, cache=cache, **arguments)
-    click.echo(found)
+    tell(str(found))
     found.check()

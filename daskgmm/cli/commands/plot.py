@@ -11,11 +11,12 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.data import COLUMNS, MISSING_ROWS, VARIABLES, Data, names_in, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 
 READS = {
     "components": "may", "corner": "may", "profiles": "no", "convergence": "no",
@@ -54,7 +55,7 @@ MAPS = ("labels", "posterior", "ambiguity")
     "--component", metavar="NAME", help="Number of the component, or class, of a posterior map."
 )
 @click.option(
-    "--out", "-o", metavar="FILE", type=PLACE,
+    "--out", "-o", metavar="FILE", type=NewPlace(),
     help="Picture to write: .png, .pdf or .svg.  [default: MODEL-KIND.png in this folder]",
 )  # fmt: skip
 @MISSING_ROWS
@@ -103,6 +104,7 @@ def plot(
     data = None
     if rows is not None:
         data = Data(rows, columns, variables, None, *beside, storage_options=storage_options)
+        data.check_columns()
     read = {} if data is None else data.places
     check_apart({"MODEL": model, **read, **workers.places}, {"--out": name})
     place = checked_output(name, "--out", overwrite)
@@ -120,7 +122,7 @@ def plot(
         figure = _drawn(fitted, mixture, kind, data, _features(mixture, drawn), component)
     written(_content(figure, place.suffix), place, "The picture")
     if not quiet:
-        click.echo(f"{name}: {kind} of {model}")
+        tell(f"{name}: {kind} of {model}")
 
 
 def _check_kind(

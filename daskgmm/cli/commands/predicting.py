@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.options.data import Data
 from daskgmm.cli.options.workers import Workers
 from daskgmm.cli.options.writing import check_format
 from daskgmm.cli.places import check_apart
-from daskgmm.cli.reporting import prediction_report
+from daskgmm.cli.reporting import prediction_report, tell
 
 
 def write_outputs(
@@ -54,4 +52,4 @@ def write_outputs(
         written = write(x, out, progress=progress, **settings)
     if not quiet:
         names = fitted.classes_.tolist() if classifies else None
-        click.echo(prediction_report(written, settings["outputs"], names))
+        tell(prediction_report(written, settings["outputs"], names))

@@ -15,6 +15,7 @@ from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS, check_format, float_dtype
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
 
 
 def columns_in(value: str) -> tuple[str | int, ...]:
@@ -59,12 +60,12 @@ def regress(
     Of each target its conditional mean and variance, and the log density of what is given: the
     trust in both. DATA need not have the targets. If interrupted, the same command goes on.
     """
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():
         from daskgmm.counting import counted
         from daskgmm.models.model_file import load_model
         from daskgmm.progress import show_pass
 
-    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
     if missing is not None:
@@ -83,4 +84,4 @@ def regress(
         written = write(x, out, targets, progress=progress, **settings)
     if not quiet:
         names = ", ".join(map(str, called))
-        click.echo(f"{written.path}: {counted(written.rows, 'row')} ({names})")
+        tell(f"{written.path}: {counted(written.rows, 'row')} ({names})")

@@ -9,10 +9,12 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart
+from daskgmm.cli.reporting import tell
+from daskgmm.models.writers.naming import check_array_name
 from daskgmm.names import FLOATS
 
 
@@ -36,7 +38,7 @@ def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
     "--out",
     "-o",
     required=True,
-    type=PLACE,
+    type=NewPlace(check_array_name),
     metavar="OUT",
     help="Zarr array to write, a path or URL.",
 )
@@ -69,12 +71,12 @@ def sample(
     **settings: Any,
 ) -> None:
     """Write rows that are drawn from MODEL, as many as wanted; a row depends on seed and number."""
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():
         from daskgmm.models.model_file import load_model
 
-    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     mixture = load_model(model, storage_options)
     with workers.current():
         mixture.sample_to_zarr(out=out, storage_options=storage_options, **settings)
     if not quiet:
-        click.echo(f"{out}: {settings['n_samples']:,} rows")
+        tell(f"{out}: {settings['n_samples']:,} rows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,10 @@ from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart
 
-UNITS = {"log_likelihood": "nats a row", "n": "rows that count", "accuracy": "of labelled rows"}
+if TYPE_CHECKING:
+    from daskgmm.models.classifying.accuracy import Hits
+
+UNITS = {"log_likelihood": "nats a row", "n": "rows that count"}
 """What stands behind the figures."""
 
 
@@ -58,11 +61,11 @@ def score(
     the fit; options say otherwise.
     """
     data.check_meaning(weights_are)
+    check_apart({"MODEL": model, **data.places, **workers.places}, {})
     with at_once():
         from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
         from daskgmm.models.classifying.loading import load_fitted
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {})
     fitted: Any = load_fitted(model, data.storage_options)
     classifies = isinstance(fitted, GaussianMixtureClassifier)
     if not classifies:
@@ -78,8 +81,11 @@ def score(
             click.echo(json.dumps(agreed.as_dict(), indent=1) if as_json else repr(agreed))
             return
         if data.labels is not None:
-            given = x, data.labels_of(x), weights
-            found = {"accuracy": fitted.score(*given, noise_variance=data.noise())}
+            hits = fitted._hits(x, data.labels_of(x), weights, data.noise())
+            if not as_json:
+                click.echo(_accuracy(hits, weights is not None))
+                return
+            found = {"accuracy": hits.accuracy}
         elif classifies or not hasattr(mixture, "bic"):
             predicts = fitted._predicting() if classifies else fitted
             likelihood = predicts.score(x, None, weights, noise_variance=data.noise())
@@ -88,6 +94,13 @@ def score(
             beside = x, weights, weights_are, data.noise()
             found = mixture._criteria_of(*beside, disorder=True).as_dict()
     click.echo(json.dumps(found, indent=1) if as_json else _shown(found))
+
+
+def _accuracy(hits: Hits, weighted: bool) -> str:
+    """Return the accuracy, and of how many rows it is."""
+    right, labelled = (f"{value:,.10g}" for value in (hits.right, hits.labelled))
+    rows = "by the weight of labelled rows" if weighted else "labelled rows"
+    return f"accuracy  {hits.accuracy:.4f}  {right} of {labelled} {rows}"
 
 
 def _check_of_mixture(data: Data) -> None:

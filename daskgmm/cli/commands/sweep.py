@@ -44,14 +44,7 @@ class TablePath(Place):
     help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca, factor, mcfa.",
 )  # fmt: skip
 @options.criterion("What tells the best; lines of a running sweep have the lowest BIC.")
-@click.option(
-    "--out",
-    "-o",
-    required=True,
-    type=PLACE,
-    metavar="MODEL",
-    help="Model file to write (JSON): the best.",
-)
+@options.model_out(metavar="MODEL", help="Model file to write (JSON): the best.")
 @click.option(
     "--table", metavar="FILE", type=TablePath(), help="Write the table (.csv), a line a start."
 )
@@ -77,13 +70,13 @@ def sweep(
     **settings: Any,
 ) -> None:
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
+    given.check_places(out=out, table=table, plot=plot)
     with at_once():
         from daskgmm.errors import ChoiceWarning
         from daskgmm.models.model_file import check_free, save_new
         from daskgmm.models.sweeps.sweep import sweep as run_sweep
         from daskgmm.progress import show
 
-    given.check_places(out=out, table=table, plot=plot)
     target = given.data.address(out)
     check_free(target, overwrite)
     write = besides(table, plot, overwrite)
@@ -94,7 +87,7 @@ def sweep(
     save_new(best, target, overwrite)
     given.say(sweep_report(found, best, out))
     write(found)
-    check_converged(best, None)
+    check_converged(best, given.checkpoint)
 
 
 def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[Any], None]:

@@ -13,6 +13,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.reporting import tell
 
 
 @command(
@@ -21,9 +22,7 @@ from daskgmm.cli.options.workers import Workers, running
 )
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
-@click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
-)
+@options.model_out(metavar="NEW")
 @click.option(
     "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
     help="Part of the weight of the rows of MODEL that is forgotten, 0 to 1.",
@@ -61,7 +60,7 @@ def update(
 
     updated = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
-        click.echo(
+        tell(
             f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
             f"{updated.lower_bound_:.5f} nats a row"
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.common import Command, added
 from daskgmm.names import WEIGHT_PRIORS
 
@@ -46,18 +47,18 @@ def bayesian(command: Command) -> Command:
 
 def estimator_of(settings: dict[str, Any]) -> MixtureEstimator:
     """Return the estimator that options ask for; raise `UsageError` if they do not go together."""
-    from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
-    from daskgmm.models.gaussian_mixture import GaussianMixture
+    maximum = settings["weight_concentration_prior_type"] is None
+    if maximum and (alone := _given(settings, dict.fromkeys(NUMBERS))):
+        raise click.UsageError(f"{alone} goes with --bayesian. Give both, or neither.")
+    if not maximum and (clash := _given(settings, WITHOUT)):
+        raise click.UsageError(f"{clash} is not of a Bayesian mixture. Leave it or --bayesian out.")
+    with at_once():
+        from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
+        from daskgmm.models.gaussian_mixture import GaussianMixture
 
-    if settings["weight_concentration_prior_type"] is None:
-        alone = _given(settings, dict.fromkeys(NUMBERS))
-        if alone:
-            raise click.UsageError(f"{alone} goes with --bayesian. Give both, or neither.")
+    if maximum:
         others = {*NUMBERS, "weight_concentration_prior_type"}
         return GaussianMixture(**{name: settings[name] for name in settings.keys() - others})
-    clash = _given(settings, WITHOUT)
-    if clash:
-        raise click.UsageError(f"{clash} is not of a Bayesian mixture. Leave it or --bayesian out.")
     return BayesianGaussianMixture(
         **{name: settings[name] for name in settings.keys() - WITHOUT.keys()}
     )

@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 import daskgmm.cli.options.common as options
+from daskgmm.cli.interrupting import at_once
 from daskgmm.counting import counted
 from daskgmm.names import ALL
 
@@ -55,13 +56,14 @@ def classifying(command: options.Command) -> options.Command:
 
 def classifier_of(settings: dict[str, Any], labels: str | None) -> GaussianMixtureClassifier:
     """Return the classifier that options ask for; raise `UsageError` if they do not go together."""
-    from daskgmm.models.classifying.classifier import SHARED, GaussianMixtureClassifier
-
     if labels is None:
         raise click.UsageError(
             "--classifier tells classes apart, and no labels say which there are. Name them with "
             "--labels."
         )
+    with at_once():
+        from daskgmm.models.classifying.classifier import SHARED, GaussianMixtureClassifier
+
     classifier = GaussianMixtureClassifier()
     taken = settings.keys() & classifier.get_params().keys()
     check_not_given(settings.keys() - taken)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from daskgmm.cli.options.completing import PLACE, listed_items
+from daskgmm.cli.options.completing import PLACE, NewPlace, listed_items
 from daskgmm.cli.options.storage import check_storage_options
 from daskgmm.loaded import loaded
+from daskgmm.models.writers.naming import check_model_name
 from daskgmm.names import ALL, COVARIANCES, CRITERIA, FACTORS, NAMES_OF_MCLUST, TAILS
 
 Command = Callable[..., Any]
@@ -200,6 +202,10 @@ tails = click.option(
 max_iter = click.option(
     "--max-iter", type=click.IntRange(1), default=100, show_default=True,
     help="Most iterations, each of which is a pass over DATA.",
+)  # fmt: skip
+model_out = partial(
+    click.option, "--out", "-o", required=True, type=NewPlace(check_model_name),
+    help="Model file to write (JSON).",
 )  # fmt: skip
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")

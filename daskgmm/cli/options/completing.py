@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -21,6 +21,19 @@ class Place(StringParamType):
 
 
 PLACE = Place()
+
+
+class NewPlace(Place):
+    """A place that a command writes.
+
+    Parameters
+    ----------
+    check : function, optional
+        Raises `SettingError` for a name of another format.
+    """
+
+    def __init__(self, check: Callable[[str], None] | None = None) -> None:
+        self.check = check
 
 
 class NamesOf(StringParamType):

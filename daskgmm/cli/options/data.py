@@ -14,10 +14,12 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.options.common import Command, added, taken
 from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.reporting import some_of, wrapped
+from daskgmm.cli.tables import columns_of
 from daskgmm.counting import counted
 from daskgmm.names import MARGINALISE
 from daskgmm.rows.checks.name_lists import names_of_text, quoted
 from daskgmm.storage.address import Address
+from daskgmm.storage.local import leads_nowhere, nothing_at
 from daskgmm.storage.masking import shown
 
 
@@ -110,6 +112,19 @@ class Data:
         if not self._is_name(self.labels):
             read["--labels"] = self.labels
         return read if self._noise_names else read | {"--noise-variance": self.noise_variance}
+
+    def check_columns(self) -> None:
+        """Raise `DataError` for names of columns that a table surely has not."""
+        named = [self.columns, self._noise_names, self.weight_column and (self.weight_column,)]
+        labels = self.labels if self._is_name(self.labels) else None
+        if not (labels or any(named)) or (known := columns_of(self.path)) is None:
+            return
+        from daskgmm.rows.checks.naming import check_among, neither
+
+        for names in filter(None, named):
+            check_among(names, known, self.path)
+        if labels and labels not in known and leads_nowhere(labels):
+            raise neither("labels", labels, known, f"labels: {nothing_at(labels)}")
 
     def address(self, path: str) -> Address:
         """Return the address of a path or URL of the same command."""
@@ -377,6 +392,7 @@ def choosing(command: Command) -> Command:
     @wraps(command)
     def gathered(*, data: str, **settings: Any) -> Any:
         chosen, others = taken(Data, {"path": data, **settings})
+        chosen.check_columns()
         return command(data=chosen, **others)
 
     return added(gathered, COLUMNS, VARIABLES, FEATURES, options.storage_options)

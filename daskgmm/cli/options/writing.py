@@ -8,14 +8,16 @@ from typing import Any
 import click
 
 import daskgmm.cli.options.common as options
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import NewPlace
 from daskgmm.cli.options.cuts import cut_in
 from daskgmm.cli.options.data import names_in
+from daskgmm.models.writers.naming import check_predictions_name
 from daskgmm.names import FLOATS
 from daskgmm.storage.masking import shown
 
 OUT = click.option(
-    "--out", "-o", required=True, type=PLACE, metavar="OUT",
+    "--out", "-o", required=True, type=NewPlace(check_predictions_name),
+    metavar="OUT",
     help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
 )  # fmt: skip
 CHUNKS = options.several(

@@ -20,7 +20,7 @@ import sklearn
 
 from daskgmm.em.acceleration.quasi_newton import Point
 from daskgmm.em.acceleration.search import Search
-from daskgmm.em.checkpoints.fingerprint import DIGEST
+from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER
 from daskgmm.em.checkpoints.packing import MALFORMED, named_once, pack, unpack
 from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.loop import Fit
@@ -218,6 +218,9 @@ class Checkpoint(Generic[Kept]):
         )
 
     def _compare(self, kept: Mapping[str, Any]) -> None:
+        if MAX_ITER not in self._identity:
+            # Those of sweeps had it once.
+            kept = {name: value for name, value in kept.items() if name != MAX_ITER}
         names = sorted(self._identity.keys() | kept.keys())
         differing = [name for name in names if self._identity.get(name) != kept.get(name)]
         if differing:

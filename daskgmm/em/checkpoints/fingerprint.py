@@ -29,6 +29,10 @@ SAME = 1e-9
 PRIOR = "density of the prior"
 """Its name in errors. Fits without a prior have none, as in checkpoints of earlier versions."""
 
+MAX_ITER = "max_iter"
+"""Name of the setting that what goes on may have larger, where nothing but its end depends on it.
+"""
+
 DIGEST = "sha256:"
 """What digests begin with: that they differ is all there is to say of two."""
 
@@ -52,7 +56,7 @@ def fit_identity(
     chosen |= chosen.pop("bayesian") or {}
     if settings.n_init == 1 or resumed is not None:
         # Nothing but the end depends on it: a fit that stopped early may go on.
-        del chosen["max_iter"]
+        del chosen[MAX_ITER]
     if settings.prior is not None:
         chosen[PRIOR] = prior_digest(settings, data.rows.n_features)
     return {

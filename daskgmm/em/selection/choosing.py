@@ -20,7 +20,7 @@ from daskgmm.em.selection.measuring import Measured, measure_many
 from daskgmm.em.selection.races import SweepRequest, leaders, race_all
 from daskgmm.em.selection.riding import with_riding
 from daskgmm.em.selection.runners_up import begun_anew, with_runners_up
-from daskgmm.em.selection.state import Failure, Model, SweepState
+from daskgmm.em.selection.state import Failure, Model, SweepState, allowed
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Raced
 from daskgmm.em.starts.clustering import unwarned
@@ -48,7 +48,10 @@ def choose(
     if kept is None:
         state = begun(data, request, listen)
     else:
-        state = replace(kept, survey=completed(data, kept.survey, listen))
+        state = replace(
+            allowed(kept, request.settings[0].max_iter),
+            survey=completed(data, kept.survey, listen),
+        )
     warn_of_far_values(state.survey, data.rows.columns)
     warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:

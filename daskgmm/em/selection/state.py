@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from daskgmm.counting import counted
 from daskgmm.em.checkpoints.checkpoint import RECORDS
 from daskgmm.em.loop import Fit
 from daskgmm.em.selection.holding_out import HeldOut
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.survey import Survey
+from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
 
 
@@ -89,6 +92,30 @@ class SweepState:
         return all(model.ended for model in self.models)
 
 
+Settled = TypeVar("Settled", Model, Failure)
+
 KINDS = (SweepState, Model, Failure, Settings, Labelling, HeldOut)
 
 RECORDS.update({kind.__name__: kind for kind in KINDS})
+
+
+def allowed(kept: SweepState, max_iter: int) -> SweepState:
+    """Return what a sweep kept, with as many iterations as are allowed now.
+
+    Raises
+    ------
+    CheckpointError
+        If there have been more already.
+    """
+    done = max((model.passes for model in kept.models), default=0)
+    if done > max_iter:
+        raise CheckpointError(
+            f"The checkpoint is of a sweep with {counted(done, 'iteration')} already, and max_iter "
+            f"is {max_iter}. Raise max_iter (--max-iter), or give another path to begin anew."
+        )
+
+    def changed(each: Settled) -> Settled:
+        return replace(each, settings=replace(each.settings, max_iter=max_iter))
+
+    models, failures = map(changed, kept.models), map(changed, kept.failures)
+    return replace(kept, models=tuple(models), failures=tuple(failures))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from daskgmm.counting import counted
@@ -23,8 +24,6 @@ HEADER = (
     "passes", "status",
 )  # fmt: skip
 
-LEFT = (HEADER.index("covariance"), HEADER.index("status"))
-
 
 def sweep_card(found: Table, criterion: str, title: str) -> str:
     """Return the table of a sweep as HTML."""
@@ -34,10 +33,13 @@ def sweep_card(found: Table, criterion: str, title: str) -> str:
     first = kinds[:FIRST_ROWS]
     others = [row for row in order if row not in first]
     caption = f"Sizes and structures, the best start of each, by {name}; likelihoods in nats a row"
-    parts = [table(caption, HEADER, _rows(found, first), left=LEFT, best=first.index(best))]
     shown = others[: MOST_ROWS - FIRST_ROWS]
+    header, *rows = _told([HEADER, *_rows(found, [*first, *shown])])
+    left = header.index("covariance"), header.index("status")
+    told, rest_told = rows[: len(first)], rows[len(first) :]
+    parts = [table(caption, header, told, left=left, best=first.index(best))]
     if shown:
-        rest = table("The other models", HEADER, _rows(found, shown), left=LEFT)
+        rest = table("The other models", header, rest_told, left=left)
         hidden = len(others) - len(shown)
         beside = f"{hidden:,} more are in table." if hidden else ""
         parts.append(more(f"{len(shown)} more models", rest, beside))
@@ -134,6 +136,12 @@ def _rows(found: Table, places: Sequence[int]) -> list[list[str]]:
     ]
 
 
+def _told(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return lines without the columns that only the first one, their heading, has a text in."""
+    some = [any(column) for column in zip(*lines[1:], strict=True)]
+    return [list(compress(line, some)) for line in lines]
+
+
 def _status(found: Table, row: int) -> str:
     status, reason = str(found["status"][row]), found["reason"][row]
     if status == FITTED and not found["converged"][row]:
@@ -146,7 +154,7 @@ def _status(found: Table, row: int) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return ""
-    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.5g}"
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.5g}"
 
 
 def _likelihood(mean: float) -> str:

@@ -74,14 +74,35 @@ class Places:
         return np.where(hits, self.places[found], NO_CLASS), known
 
 
-def accuracy(
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """How many labelled rows have the class that is predicted.
+
+    Attributes
+    ----------
+    right : float
+        Weight of these rows; without weights their number.
+    labelled : float
+        Of all rows whose class is known.
+    """
+
+    right: float
+    labelled: float
+
+    @property
+    def accuracy(self) -> float:
+        """The part of the weight, from 0 to 1."""
+        return self.right / self.labelled
+
+
+def hits_of(
     mixture: GaussianMixture,
     target: Target,
     classes: NDArray[Any],
     sample_weight: Any,
     noise_variance: Any = None,
-) -> float:
-    """Return the part of the weight of the labelled rows whose class is predicted.
+) -> Hits:
+    """Return the weight of the labelled rows, and of those whose class is predicted.
 
     The mixture's clusters are places of the classes. Rows that miss a value are no hits.
 
@@ -102,7 +123,7 @@ def accuracy(
             "No row has both a known class and a weight, so there is no accuracy. Give labels of "
             "known classes as y."
         )
-    return hits / total
+    return Hits(hits, total)
 
 
 def _score(

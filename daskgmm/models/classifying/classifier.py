@@ -25,7 +25,7 @@ from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.live.showing import asked, showing
 from daskgmm.models.cards.classifier_card import classifier_card
-from daskgmm.models.classifying.accuracy import accuracy
+from daskgmm.models.classifying.accuracy import Hits, hits_of
 from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
 from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
 from daskgmm.models.classifying.decoding import decoded
@@ -501,9 +501,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         >>> GaussianMixtureClassifier().fit(X, y).score([[0.5], [7.0], [2.0]], [0, 1, 1])
         0.6666666666666666
         """
-        mixture = self._predicting()
-        target = self._target(X, y, column_names(noise_variance))
-        return accuracy(mixture, target, self.classes_, sample_weight, noise_variance)
+        return self._hits(X, y, sample_weight, noise_variance).accuracy
 
     @in_words_of_the_classifier()
     def standard_errors(
@@ -563,6 +561,12 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             x, sample_weight, labels=labels, noise_variance=noise_variance, groups=groups,
             blocks=blocks, weights_are=weights_are,
         )  # fmt: skip
+
+    def _hits(self, x: Any, y: Any, sample_weight: Any, noise_variance: Any) -> Hits:
+        """Return how many rows `score` finds right, and of how many."""
+        mixture = self._predicting()
+        target = self._target(x, y, column_names(noise_variance))
+        return hits_of(mixture, target, self.classes_, sample_weight, noise_variance)
 
     def _target(self, x: Any, y: Any, beside: Sequence[str] | None) -> Target:
         """Return y; where texts are beside X only its features and columns `beside` are read."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from daskgmm.counting import counted
 from daskgmm.errors import SettingError
+from daskgmm.spelling import did_you_mean
 
 MOST_NAMES = 10
 """How many names of columns an error lists."""
@@ -62,7 +63,10 @@ def _place(column: Any, names: tuple[str, ...] | None, d: int) -> int:
         if column not in names:
             listed = ", ".join(map(repr, names[:MOST_NAMES]))
             more = ", ..." if len(names) > MOST_NAMES else ""
-            raise SettingError(f"The mixture has no column {column!r}; it has {listed}{more}.")
+            raise SettingError(
+                f"The mixture has no column {column!r}; it has {listed}{more}."
+                f"{did_you_mean(column, names)}"
+            )
         return names.index(column)
     if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
         raise SettingError(f"{column!r} is no column; give a number, or a name.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from daskgmm.errors import OutputError
 from daskgmm.models.writers.naming import check_array_name
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import written_path
@@ -47,12 +49,14 @@ def write_array(rows: Any, address: Address, *, overwrite: bool) -> None:
     check_free(address, overwrite)
     if address.path is None:
         options = address.zarr_options
-        rows.to_zarr(address.url, overwrite=overwrite, storage_options=options)
+        with _explained(address):
+            rows.to_zarr(address.url, overwrite=overwrite, storage_options=options)
         return
     path = written_path(address.path)
     aside = _beside(path, "partial")
     try:
-        rows.to_zarr(os.fspath(aside))
+        with _explained(address):
+            rows.to_zarr(os.fspath(aside))
         if path.exists():
             former = _beside(path, "removed")
             path.replace(former)
@@ -62,6 +66,12 @@ def write_array(rows: Any, address: Address, *, overwrite: bool) -> None:
             aside.replace(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _explained(address: Address) -> AbstractContextManager[None]:
+    """Return what makes an error of a write one that names the array, and says what to do."""
+    advice = "Check that you may write there."
+    return address.explain(OutputError, f"The rows cannot be written to {address}", advice)
 
 
 def _beside(path: Path, purpose: str) -> Path:

@@ -121,6 +121,10 @@ def _checked(y: Any, argument: str) -> Values:
     """Return labels in memory as one axis; raise `DataError` for measurements."""
     if isinstance(y, (list, tuple)):
         y = _as_array(y)
+    if getattr(getattr(y, "dtype", None), "kind", "") == "c":
+        raise DataError(
+            f"Complex data not supported: {argument} has dtype {y.dtype}. A label is {WHOLE}."
+        )
     values = np.asarray(column_or_1d(y, warn=True))
     if values.dtype.kind == "O":
         known = values[~pd.isna(values)]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from daskgmm.em.checkpoints.fingerprint import PRIOR, plain_digest, prior_digest, rows_identity
+from daskgmm.em.checkpoints.fingerprint import (
+    MAX_ITER,
+    PRIOR,
+    plain_digest,
+    prior_digest,
+    rows_identity,
+)
 from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.weighing import COUNTS
@@ -16,7 +22,8 @@ from daskgmm.passes.dataset import Dataset
 def identity_of(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
     """Return what a checkpoint of a sweep must agree with: settings, and rows."""
     shared, groups = request.settings[0].identity, request.groups
-    for name in ("structure", "init_params", "accelerated"):  # no choice of a sweep's user
+    # No choices of a sweep's user, and what nothing but its end depends on.
+    for name in ("structure", "init_params", "accelerated", MAX_ITER):
         del shared[name]
     return {
         **shared,

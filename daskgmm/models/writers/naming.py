@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 
-from daskgmm.errors import SettingError
-from daskgmm.rows.parquet.files import SUFFIXES as PARQUET
-from daskgmm.storage.address import path_text
+from daskgmm.errors import ModelFileError, SettingError
+from daskgmm.names import PARQUET_SUFFIXES
+from daskgmm.storage.address import Address, path_text
 from daskgmm.storage.masking import shown
 
 ZARR = (".zarr",)
@@ -26,16 +26,45 @@ DOCUMENTS = (".json", ".txt")
 def check_document_name(out: str | os.PathLike[str], file: str, content: str) -> None:
     """Raise `SettingError` for a name that says that it is no document, such as a "model file"."""
     suffix = _suffix(out)
-    if suffix in {*OTHERS, *ZARR, *PARQUET} - {*DOCUMENTS}:
+    if suffix in {*OTHERS, *ZARR, *PARQUET_SUFFIXES} - {*DOCUMENTS}:
         raise SettingError(
             f"{shown(path_text(out))} ends in {suffix}, and a {file} is JSON. Name it "
             f"otherwise, such as {content}.json."
         )
 
 
+def check_document(address: Address, file: str, written_by: str) -> None:
+    """Raise `ModelFileError` if there is a folder, or a file that does not begin as JSON.
+
+    A file of many GB is so not read to its end first.
+    """
+    try:
+        head = address.read_head(1)
+    except IsADirectoryError as error:
+        raise ModelFileError(
+            f"{address} is a folder; a {file} is one JSON file. Give that file."
+        ) from address.harmless(error)
+    if head not in (b"{", None):
+        raise ModelFileError(
+            f"{address} is no {file}: it does not begin as JSON. Give a file that {written_by} "
+            "wrote."
+        )
+
+
+def check_model_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is no model file."""
+    check_document_name(out, "model file", "model")
+
+
+def check_predictions_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is neither Zarr nor Parquet."""
+    if _suffix(out) not in PARQUET_SUFFIXES:
+        check_zarr_name(out)
+
+
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no Zarr group."""
-    _check(out, PARQUET, f"the predictions would be Zarr. {_PREDICTIONS}")
+    _check(out, PARQUET_SUFFIXES, f"the predictions would be Zarr. {_PREDICTIONS}")
 
 
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
@@ -47,7 +76,7 @@ def check_array_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no Zarr array."""
     _check(
         out,
-        PARQUET,
+        PARQUET_SUFFIXES,
         "a sample is a Zarr array. Name it so, such as sample.zarr; rows of `sample_lazily` can be "
         "written in other formats.",
     )

@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from daskgmm.errors import OutputError
-from daskgmm.models.writers.target import Target, same_text
-from daskgmm.rows.parquet.files import SUFFIXES
+from daskgmm.models.writers.target import Target
+from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.storage.local import same_text
 from daskgmm.storage.masking import shown
 
 NO_FOLDERS = frozenset(("", ".", "..", "/"))
@@ -27,8 +28,8 @@ class ParquetTarget(Target):
     def is_of_kind(self, path: Path) -> bool:
         """Return whether there is a Parquet file, or a folder with nothing but such files."""
         if path.is_file():
-            return path.suffix in SUFFIXES
-        return all(each.is_file() and each.suffix in SUFFIXES for each in path.iterdir())
+            return path.suffix in PARQUET_SUFFIXES
+        return all(each.is_file() and each.suffix in PARQUET_SUFFIXES for each in path.iterdir())
 
     def check_apart(self, origins: Iterable[str]) -> None:
         """Raise `OutputError` if writing here would remove data, or one of the files of them."""
@@ -112,4 +113,4 @@ def part_name(chunk: int) -> str:
 
 def is_parquet_target(out: str | os.PathLike[str]) -> bool:
     """Tell by its suffix whether predictions that go there are to be Parquet files."""
-    return os.fspath(out).rstrip("/").endswith(SUFFIXES)
+    return os.fspath(out).rstrip("/").endswith(PARQUET_SUFFIXES)

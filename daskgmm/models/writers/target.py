@@ -24,7 +24,7 @@ from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import Shortage, remove_partial_files, shortage, written_path
+from daskgmm.storage.local import Shortage, remove_partial_files, same_text, shortage, written_path
 from daskgmm.storage.masking import shown
 
 try:
@@ -35,9 +35,6 @@ except ImportError:  # on Windows
 JOURNAL = ".progress.json"
 """What is added to the name of a target for that of its journal, a file beside it: as long as there
 is one, the target is not whole."""
-
-LOCAL = re.compile(r"^(\w+::)*(file|local)://")
-"""What URLs of local paths begin with, through a cache or not."""
 
 FOLDER = re.compile(r"[0-9a-f]{32}")
 """What runs call their folders where a target is written."""
@@ -390,16 +387,6 @@ def place_of(address: Address) -> Address:
         return replace(address, url=address.url.rstrip("/"))
     path = written_path(address.path)
     return Address.of(path.with_name(f"{path.name}.partial"))
-
-
-def same_text(path: str) -> str:
-    """Return the same text for paths or URLs of the same place."""
-    path = LOCAL.sub("", path)
-    if "://" in path:
-        return path.rstrip("/")
-    with suppress(RuntimeError):  # of a user that is not known
-        path = str(Path(path).expanduser())
-    return os.path.realpath(path.replace("\0", ""))
 
 
 def left_behind(address: Address) -> Address | None:

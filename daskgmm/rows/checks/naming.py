@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from daskgmm.errors import DataError
+from daskgmm.errors import DataError, SourceError
+from daskgmm.spelling import did_you_mean
 from daskgmm.storage.masking import shown
 
 LISTED_COLUMNS = 20
@@ -41,11 +42,31 @@ def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
         if name not in among:
             raise DataError(
                 f"{shown(what)} has no column {name!r}; it has "
-                f"{listed(map(repr, known)) or 'none'}."
+                f"{listed(map(repr, known)) or 'none'}.{did_you_mean(name, known)}"
             )
     if len(set(names)) != len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
         raise DataError(f"Column {twice!r} of {shown(what)} is named twice; name each column once.")
+
+
+def neither(argument: str, given: str, columns: Sequence[str], what: str) -> SourceError:
+    """Return the error for a text that names no column and no path; `what` says of what, and why.
+
+    Parameters
+    ----------
+    argument : str
+        As "labels".
+    given : str
+        Its value.
+    columns : sequence of str
+        Those that there are.
+    what : str
+        As "labels: specis does not exist."
+    """
+    return SourceError(
+        f"{argument} is {given!r}, which is no column of X (those are "
+        f"{listed(map(repr, columns))}), and no path of {what}{did_you_mean(given, columns)}"
+    )
 
 
 def names_within(x: Any) -> tuple[str, ...] | None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.csv.start import start_of
-from daskgmm.rows.stores.zarr_opening import missing
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
 from daskgmm.user_warnings import warn_user
@@ -140,6 +139,9 @@ def opened(address: Address) -> Iterator[tuple[Any, Any]]:
     with address.explain(SourceError, f"{address} cannot be read", "Is the path right?"):
         system, name = address.system
         if not system.exists(name):
+            # It imports Zarr, which the names of columns do not wait for.
+            from daskgmm.rows.stores.zarr_opening import missing
+
             raise SourceError(missing(address))
         with system.open(name, "rb") as stored:
             kind = infer_compression(name)

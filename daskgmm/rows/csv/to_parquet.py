@@ -12,13 +12,15 @@ from typing import Any
 from uuid import uuid4
 
 from daskgmm.errors import DataError, OutputError
+from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
-from daskgmm.rows.parquet.files import CHECKED, SUFFIXES
+from daskgmm.rows.parquet.files import CHECKED
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.arrow_texts import is_text
 from daskgmm.rows.tables.text_columns import LOOKED_AT, mostly_numbers
 from daskgmm.storage.address import Address, Paths
+from daskgmm.storage.local import check_new, exists
 from daskgmm.storage.masking import StorageOptions
 from daskgmm.user_warnings import warn_user
 
@@ -163,19 +165,17 @@ def _left_as_text(numbers: Mapping[str, str]) -> str:
 
 
 def _check_target(sources: Sequence[Address], target: Address, overwrite: bool) -> None:
-    if not target.url.endswith(SUFFIXES):
+    if not target.url.endswith(PARQUET_SUFFIXES):
         raise OutputError(f"{target} does not end in .parquet, by which it is recognised.")
     if any(_is_same(source, target) for source in sources):
         raise OutputError(f"{target} is a file that is read. Choose another place.")
     path = target.path
-    if path is not None and not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} for {target}. Make it first.")
     if path is not None and path.is_dir():
         raise FileExistsError(f"{target} is a folder. Choose another place (--out).")
-    if target.exists() and not overwrite:
-        raise FileExistsError(
-            f"{target} exists. Choose another place (--out), or replace it with --overwrite."
-        )
+    if path is not None:
+        check_new(path, str(target), overwrite=overwrite)
+    elif target.exists() and not overwrite:
+        raise FileExistsError(exists(str(target)))
 
 
 def _is_same(one: Address, other: Address) -> bool:

@@ -16,6 +16,7 @@ from daskgmm.rows.labelled.opening import SUFFIXES, is_labelled_file, open_label
 from daskgmm.rows.labelled.variables import decoded_weight, is_labelled, listed
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source, path_of
+from daskgmm.spelling import did_you_mean
 
 
 class LabelledArrays(Source):
@@ -53,7 +54,7 @@ class LabelledArrays(Source):
         if name not in self.x.data_vars:
             raise DataError(
                 f"{argument} is {name!r}, and X has no variable of that name; it has "
-                f"{listed(self.x.data_vars)}."
+                f"{listed(self.x.data_vars)}.{did_you_mean(name, self.x.data_vars)}"
             )
         return LabelledArrays(self.x.drop_vars(name)), LabelledArrays(self.x[name])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.parquet import files as parquet_files
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import Footer, first_rows, read_footers, shared_features
@@ -69,7 +70,7 @@ class OpenParquet(OpenRows):
 class ParquetFiles(Source):
     """A path, URL or glob of Parquet files."""
 
-    suffixes = parquet_files.SUFFIXES
+    suffixes = PARQUET_SUFFIXES
     named = keyed = True
 
     @classmethod

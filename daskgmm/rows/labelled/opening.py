@@ -26,6 +26,7 @@ from daskgmm.rows.stores.claims import check_claim
 from daskgmm.rows.stores.stored_values import lazily_read, lazy_values
 from daskgmm.rows.stores.zarr_opening import group_refused, missing, open_node
 from daskgmm.rows.zarr_nodes.node import address_of
+from daskgmm.spelling import did_you_mean
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 
@@ -289,7 +290,8 @@ def _chosen(
     absent = [name for name in wanted if name not in dataset.variables]
     if absent:
         raise SourceError(
-            f"{address} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
+            f"{address} has no variable {absent[0]!r}."
+            f"{did_you_mean(absent[0], dataset.variables)} It holds:{_listing(_data(dataset))}"
         )
     along = [name for name in wanted if name in dataset.xindexes]
     if along:

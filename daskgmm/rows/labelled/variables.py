@@ -24,6 +24,7 @@ from daskgmm.rows.decoding.nodata import (
     decoded_by_xarray,
     taken_as_missing,
 )
+from daskgmm.spelling import did_you_mean
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...
     if unknown:
         raise DataError(
             f"feature_dims (--features) names {', '.join(unknown)}, which X does not have; its "
-            f"dimensions are {listed(x.dims)}."
+            f"dimensions are {listed(x.dims)}.{did_you_mean(unknown[0], x.dims)}"
         )
     return features
 

@@ -11,12 +11,11 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
+from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.parquet.table_formats import tables_above
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
 from daskgmm.storage.file_systems import protocols
-
-SUFFIXES = (".parquet", ".pq", ".parq")
 
 CHECKED = {"write_page_checksum": True}
 """How files are written: a page that was spoiled is found as it is read, at 0.3 ms a MB."""
@@ -42,7 +41,7 @@ def is_parquet(name: str) -> bool:
     local = Address.of(name).path
     if local is not None and any((local / file).exists() for file in ZARR_FILES):
         return False
-    if name.rstrip("/").endswith(SUFFIXES) or "*" in name:
+    if name.rstrip("/").endswith(PARQUET_SUFFIXES) or "*" in name:
         return True
     if local is None or not local.is_dir():
         return False
@@ -95,5 +94,5 @@ def _version(source: Any, path: str) -> dict[str, str]:
 def _in_directory(directory: Path) -> Iterator[Path]:
     with suppress(OSError):
         for file in islice(directory.rglob("*"), SEARCHED_FILES):
-            if file.suffix in SUFFIXES:
+            if file.suffix in PARQUET_SUFFIXES:
                 yield file

@@ -17,9 +17,10 @@ from dask.utils import natural_sort_key
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
+from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.parquet.data_file import DataFile
 from daskgmm.rows.parquet.delta import live_files
-from daskgmm.rows.parquet.files import SUFFIXES, file_system
+from daskgmm.rows.parquet.files import file_system
 from daskgmm.rows.parquet.hive import hive_columns
 from daskgmm.rows.parquet.table_formats import DELTA, LoggedTable, table_within, tables_above
 from daskgmm.storage.address import Address
@@ -178,7 +179,7 @@ def _inside(place: _Place) -> list[str]:
             "single table, or a list of paths."
         )
     below = len(directory.rstrip("/"))
-    inside = [file for file in everything if file.endswith(SUFFIXES)]
+    inside = [file for file in everything if file.endswith(PARQUET_SUFFIXES)]
     data = [file for file in inside if not _is_hidden(file[below:])]
     if not data:
         raise _nothing(place.address)
@@ -194,7 +195,7 @@ def _nothing(address: Address) -> SourceError:
     where = "at that address" if address.is_url else f"from the directory {Path.cwd()}"
     return SourceError(
         f"{address} does not exist, or holds no Parquet files. Check the path, which is "
-        f"looked up {where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
+        f"looked up {where}; files of a directory must end in one of {', '.join(PARQUET_SUFFIXES)}."
     )
 
 

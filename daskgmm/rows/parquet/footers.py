@@ -150,6 +150,31 @@ def first_rows(footer: Footer, names: Sequence[str], rows: int) -> Any:
         return require("pyarrow").Table.from_batches(batches, schema)
 
 
+def null_counts(footers: Sequence[Footer]) -> dict[str, int]:
+    """Return how many nulls columns of numbers have, by the statistics of all files.
+
+    Columns of lists, and those whose writer counted no nulls, are left out.
+    """
+    with ThreadPoolExecutor(min(FOOTER_THREADS, len(footers))) as pool:
+        of_files = list(pool.map(_nulls, footers))
+    names = [name for name in of_files[0] if all(name in each for each in of_files)]
+    return {name: sum(each[name] for each in of_files) for name in names}
+
+
+def _nulls(footer: Footer) -> dict[str, int]:
+    with opened_version(footer.address) as (opened, _):
+        metadata = opened.metadata
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    plain = {name for name, each in footer.columns.items() if each.dtype and each.values is None}
+    found: dict[str, int] = {}
+    for leaf in range(metadata.num_columns):
+        name = metadata.schema.column(leaf).path
+        told = [group.column(leaf).statistics for group in groups]
+        if name in plain and all(each is not None and each.has_null_count for each in told):
+            found[name] = sum(each.null_count for each in told)
+    return found
+
+
 def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
     schema, metadata = opened.schema_arrow, opened.metadata
     names = [column.name for column in schema]

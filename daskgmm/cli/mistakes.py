@@ -1,0 +1,71 @@
+"""Frequent mistakes, told before the libraries are imported that would find them, in seconds.
+
+Only what is surely wrong is told here: whoever opens or writes a place knows the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daskgmm.cli.options.completing import NewPlace, Place
+from daskgmm.models.writers.naming import check_document
+from daskgmm.storage.address import Address
+from daskgmm.storage.local import check_new, leads_nowhere, nothing_at, same_text
+
+
+def check_places(params: Iterable[click.Parameter], given: Mapping[str, Any]) -> None:
+    """Raise an error for paths of a command that lead nowhere, or may not be written.
+
+    Parameters
+    ----------
+    params : iterable of click.Parameter
+        All of the command.
+    given : mapping
+        Their values by name.
+    """
+    places = [each for each in params if isinstance(each.type, Place)]
+    for param in places:
+        if isinstance(param, click.Argument):
+            for path in _paths(given, param):
+                _check_there(str(param.name), path)
+    others = [each for each in places if not isinstance(each.type, NewPlace)]
+    read = [path for each in others for path in _paths(given, each)]
+    for param in places:
+        if isinstance(param.type, NewPlace):
+            for path in _paths(given, param):
+                _check_new(param.type, path, read, overwrite=bool(given.get("overwrite")))
+
+
+def _paths(given: Mapping[str, Any], param: click.Parameter) -> list[str]:
+    value = given.get(str(param.name))
+    return [path for path in (value if isinstance(value, tuple) else (value,)) if path]
+
+
+def _check_there(name: str, path: str) -> None:
+    """Raise if a path that an argument of this name gives leads nowhere, or to no model."""
+    model = name.startswith("model")
+    if leads_nowhere(path):
+        if model:
+            raise FileNotFoundError(
+                f"There is no model file {path}. Check the path; `daskgmm fit` writes one."
+            )
+        raise FileNotFoundError(nothing_at(path))
+    if model and Path(path).exists():
+        check_document(Address.of(path), "model file", "`daskgmm fit` or save_model")
+
+
+def _check_new(kind: NewPlace, path: str, read: Iterable[str], *, overwrite: bool) -> None:
+    """Raise if the name of an output is wrong, or something is there already."""
+    place = same_text(path)
+    # The command says of what it reads that it does not write it.
+    if any(place == same_text(each) or fnmatchcase(place, same_text(each)) for each in read):
+        return
+    if kind.check is not None:
+        kind.check(path)
+    if "://" not in path:
+        check_new(Path(path).expanduser(), path, overwrite=overwrite)
