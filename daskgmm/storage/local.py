@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from daskgmm.errors import DaskGMMError
+
 try:
     import fcntl
 except ImportError:  # not on Windows
@@ -45,13 +47,64 @@ class Shortage:
 FULL_DISK = Shortage("the disk is full", "free some of the disk")
 FILE_LIMIT = Shortage("the limit of the size of a file is reached", "raise that limit (ulimit -f)")
 
-SHORTAGES = {errno.ENOSPC: FULL_DISK, errno.EDQUOT: FULL_DISK, errno.EFBIG: FILE_LIMIT}
+READ_ONLY = Shortage("the file system is read-only", "mount it for writing")
+
+SHORTAGES = {
+    errno.ENOSPC: FULL_DISK,
+    errno.EDQUOT: FULL_DISK,
+    errno.EFBIG: FILE_LIMIT,
+    errno.EROFS: READ_ONLY,  # from the start, or since an error of the disk
+}
 """By the error numbers of a file system, a quota or a limit that allows no further byte."""
 
 
 def shortage(error: BaseException) -> Shortage | None:
-    """Return why a write found no space; None if it failed for another reason."""
+    """Return why a write found no place; None if it failed for another reason."""
     return SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def check_place(
+    path: Path,
+    shown: str,
+    kind: type[DaskGMMError],
+    missing: type[Exception] = FileNotFoundError,
+) -> None:
+    """Raise an error if nothing can be written at a path, before any work is done.
+
+    A file of no length is made beside it and removed again, as only that tells: what a folder
+    permits says nothing of its disk, its quota, or the longest name.
+
+    Parameters
+    ----------
+    path : Path
+        As it was given; of a symbolic link, where it leads to is looked at.
+    shown : str
+        The path as errors show it.
+    kind : type of error
+        If its folder takes no file.
+    missing : type of error
+        If there is no such folder.
+    """
+    place = written_path(path)
+    folder = (place if path.is_symlink() else path.expanduser()).parent
+    if not folder.is_dir():
+        raise missing(
+            f"{folder} is a file, so there is no place in it for {shown}. Choose another place."
+            if folder.exists()
+            else f"There is no folder {folder} for {shown}. Make it first."
+        )
+    aside = _aside(place)
+    try:
+        with aside.open("xb"):
+            pass
+        aside.unlink(missing_ok=True)
+    except OSError as error:
+        short = shortage(error)
+        remedy = short.remedy.capitalize() if short else "See to it that you may write there"
+        raise kind(
+            f"{shown} cannot be written, as no file can be made for it in {folder}: "
+            f"{error.strerror or error}. {remedy}, or choose another place."
+        ) from error
 
 
 def nothing_at(path: str) -> str:
@@ -91,8 +144,7 @@ def written_path(path: str | os.PathLike[str]) -> Path:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file under another name, flush it to the disk, and move it into place."""
-    # A unique name, as a job that was queued again may write while the old one is alive.
-    aside = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    aside = _aside(path)
     _remove_abandoned(path)
     try:
         with aside.open("wb") as file:
@@ -104,6 +156,12 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         aside.unlink(missing_ok=True)
     _flush_folder(path.parent)
+
+
+def _aside(path: Path) -> Path:
+    """Return a path beside one, to write at until the file is whole."""
+    # A unique name, as a job that was queued again may write while the old one is alive.
+    return path.with_name(f".{path.name}.{uuid4().hex}.partial")
 
 
 def cut_to_whole_lines(path: Path) -> None:

@@ -176,11 +176,11 @@ def _stored(path, **changes):
 @pytest.mark.filterwarnings("error:.* says that it has the shape")
 def test_a_shape_of_chunks_that_are_not_there(shape, mixture, tmp_path):
     path = _stored(tmp_path / "x.zarr", shape=shape)
-    began = time.perf_counter()
+    began = time.process_time()
     for use in (mixture.score, GaussianMixture(2).fit):
         with pytest.raises((SourceError, UserWarning), match=r"x\.zarr says that it has the shape"):
             use(path)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_zeros_that_zarr_does_not_store_are_read(tmp_path):

@@ -37,7 +37,7 @@ from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import shortage
+from daskgmm.storage.local import check_place, shortage
 from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
@@ -290,10 +290,7 @@ def check_writable(address: Address) -> None:
         raise CheckpointError(
             f"{address} is a folder; a checkpoint is one file. Name a file in it."
         )
-    if not place.parent.is_dir():
-        raise CheckpointError(f"There is no folder {place.parent} for {address}. Make it first.")
-    if not os.access(place.parent, os.W_OK):
-        raise CheckpointError(f"The folder {place.parent} of {address} may not be written to.")
+    check_place(place, str(address), CheckpointError, CheckpointError)
 
 
 def _damaged(address: Address, what: object) -> str:
