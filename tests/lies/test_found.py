@@ -212,6 +212,15 @@ def test_chunks_of_no_length(mixture, tmp_path):
         mixture.score(tmp_path / "x.zarr")
 
 
+@pytest.mark.parametrize("length", [2**63, 10**400])
+def test_chunks_longer_than_any_array(length, mixture, tmp_path):
+    """Of the second Zarr reads none, and returns what memory held before."""
+    grid = {"name": "regular", "configuration": {"chunk_shape": [length, 3]}}
+    _stored(tmp_path / "x.zarr", chunk_grid=grid)
+    with pytest.raises(SourceError, match=r"x\.zarr says that its chunks have more than"):
+        mixture.score(tmp_path / "x.zarr")
+
+
 def test_attributes_that_are_no_object(mixture, tmp_path):
     zarr.create_array(tmp_path / "x.zarr", shape=(20, 3), chunks=(5, 3), dtype="f8", zarr_format=2)
     (tmp_path / "x.zarr" / ".zattrs").write_text("1.5")
