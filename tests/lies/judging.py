@@ -17,8 +17,8 @@ from tests.lies.mutations import chance_of, mutated
 
 SLOWEST_SECONDS = 1.0
 MOST_BYTES = 500 << 20
-"""What one file may take to be read or refused: of a processor, as machines do other things too, and
-of memory, above what the process has. `HANGS_SECONDS` is for what waits."""
+"""What one file may take to be read or refused: of a processor, as machines do other things too,
+and of memory, above what the process has. `HANGS_SECONDS` is for what waits."""
 
 LIMIT_BYTES = 6 << 30
 """Address space above which an allocation fails, rather than the machine."""
