@@ -6,6 +6,7 @@ import os
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -18,7 +19,7 @@ from daskgmm.counting import counted
 from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.history import log_event
-from daskgmm.em.selection.choosing import choose, combinations, starts_of
+from daskgmm.em.selection.choosing import check_kept, choose, combinations, starts_of
 from daskgmm.em.selection.measuring import Measured
 from daskgmm.em.selection.state import SweepState
 from daskgmm.em.settings import Settings
@@ -199,7 +200,8 @@ def sweep(
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
-            kept = saved.load(identity_of(data, request, random_state))
+            identity = identity_of(data, request, random_state)
+            kept = saved.load(identity, partial(check_kept, data, request))
         with showing(shown, f"sweep of {counted(len(settings), 'candidate')}") as display:
             told = together(log_event, display, listen)
             state, measured = choose(data, request, told, saved, kept)

@@ -25,8 +25,8 @@ REFUSED_BYTES, REFUSED_CHUNKS = 1 << 47, 1 << 27
 a list of its blocks has no place in memory."""
 
 LONGEST = int(np.iinfo(np.int64).max)
-"""Largest length along an axis. Zarr divides by that of chunks: of 1e400 it reads none, and the values
-are those of memory that nothing was written to."""
+"""Largest length along an axis. Zarr divides by that of chunks: of 1e400 it reads none, and returns
+memory that nothing was written to."""
 
 LOOKED_FOR = 64
 """Chunks of the last half that are looked for where the last one is missing."""
