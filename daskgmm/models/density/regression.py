@@ -123,7 +123,7 @@ def regress(
     x : as in `fit`
     """
     predictor = RegressionPredictor(known, regressions, transform)
-    (found,) = source_of(x).predictions(InAnyForm(known, predictor, (REGRESSION,)))
+    (found,) = source_of(x).predicted(InAnyForm(known, predictor, (REGRESSION,)))
     return _split(found, list(targets))
 
 

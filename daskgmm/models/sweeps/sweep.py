@@ -47,6 +47,7 @@ from daskgmm.models.sweeps.request import all_at_once, numbers_of, request_of, s
 from daskgmm.models.sweeps.result import Sweep, checked
 from daskgmm.models.sweeps.table import table_of
 from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -187,7 +188,8 @@ def sweep(
     beside_x = sample_weight, weights_are, feature_dims, labels, None, noise_variance
     given = TrainingData(source_of(X, storage_options), *beside_x)
     rows, beside = given.rows(estimator)
-    check_enough(rows.n_rows, min(sizes))
+    with naming(rows.source):
+        check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
     said = None if beside.weights is None else weights_are
     beside, settings = _candidates(estimator, rows, beside, sizes, types, said)
