@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
@@ -145,10 +144,10 @@ def written_path(path: str | os.PathLike[str]) -> Path:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file under another name, flush it to the disk, and move it into place."""
     aside = _aside(path)
-    _remove_abandoned(path)
     try:
         with aside.open("wb") as file:
             _locked(file)  # for as long as this process writes it
+            _remove_abandoned(path, os.fstat(file.fileno()).st_mtime)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -188,11 +187,14 @@ def remove_partial_files(path: Path) -> None:
             partial.unlink()
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove partial files of writers of this file that were killed."""
+def _remove_abandoned(path: Path, now: float) -> None:
+    """Remove partial files of writers of this file that were killed.
+
+    `now` is the time by the clock of the disk, from which that of this machine may differ.
+    """
     for partial in _partial_files(path):
         with suppress(OSError), partial.open("rb") as file:
-            seconds = time.time() - os.fstat(file.fileno()).st_mtime
+            seconds = now - os.fstat(file.fileno()).st_mtime
             locked = _locked(file)
             if locked is None:
                 abandoned = seconds > ABANDONED_SECONDS
