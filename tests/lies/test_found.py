@@ -272,6 +272,18 @@ def _more(document):
     return document
 
 
+def _counted_twice(document):
+    return sealed(_more(document))
+
+
+def _counted_below_0(document):
+    return sealed({**document, "counts": [-7, *document["counts"][1:]]})
+
+
+def _done_that_is_none(document):
+    return sealed({**document, "done": [*document["done"], 99]})
+
+
 def _whole(document):
     document["done"] = list(range(16))
     return document
@@ -289,7 +301,13 @@ def _of_another_form(document):
     return sealed({**document, "counts": 3, "done": ["0", 1]})
 
 
-@pytest.mark.parametrize("spoil", [_of_another_form, _more, _whole, _elsewhere, _without])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _of_another_form, _more, _whole, _elsewhere, _without, _counted_twice, _counted_below_0,
+        _done_that_is_none,
+    ],
+)  # fmt: skip
 def test_a_journal_that_lies_is_not_gone_on_from(spoil, mixture, tmp_path, monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
     x, out = da.from_array(ROWS, chunks=(100, 3)), tmp_path / "in" / "out.zarr"
