@@ -14,6 +14,7 @@ import numpy as np
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
+from daskgmm.em.checkpoints.checking import check_fit, check_survey
 from daskgmm.em.checkpoints.checkpoint import Checkpoint, State
 from daskgmm.em.checkpoints.fingerprint import fit_identity, generator_state
 from daskgmm.em.events import (
@@ -87,7 +88,7 @@ def fit(data: Dataset, request: Request, listen: Listener, after: After | None =
     checkpoint = kept = None
     if request.checkpoint is not None:
         checkpoint = Checkpoint(request.checkpoint, State)
-        kept = checkpoint.load(_identity(data, request))
+        kept = checkpoint.load(_identity(data, request), partial(_check, data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))
     found = _run(data, request, listen, after, checkpoint, kept)
@@ -244,6 +245,20 @@ def _identity(data: Dataset, request: Request) -> dict[str, Any]:
     resumed = None if request.resume is None else request.resume.parameters
     random = request.random if request.seeded else None
     return fit_identity(data, request.settings, request.initial, resumed, random)
+
+
+def _check(data: Dataset, request: Request, state: State) -> None:
+    """Raise `ValueError` for a state that no fit like this one can have kept."""
+    coordinates, d = state.coordinates, data.rows.n_features
+    check_survey(state.survey, coordinates, data.rows)
+    if (coordinates is not None) != request.settings.is_mapped:
+        raise ValueError("it has coordinates, or none, unlike the fit")
+    for each in (state.current, state.best):
+        if each is not None:
+            check_fit(each, request.settings, coordinates, d)
+    if not 0 <= state.initialisation < max(1, request.n_starts):
+        raise ValueError(f"its initialisation is {state.initialisation}")
+    np.random.RandomState(state.sample_seed).set_state(state.random_state)
 
 
 def _check_kept(kept: State | None, request: Request) -> None:

@@ -8,11 +8,14 @@ the same float64. `daskgmm.models.files.model_document` says what is in it.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from daskgmm.errors import OutputError, SettingError
+from daskgmm.errors import ModelFileError, OutputError, SettingError
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.files.document_file import may_be_model, read_document, read_mixture
 from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
@@ -21,7 +24,8 @@ from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.writers.naming import check_model_name
 from daskgmm.names import CLASSIFIER
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import check_new, exists
+from daskgmm.storage.local import check_place, exists
+from daskgmm.storage.masking import masked
 
 
 def save_model(
@@ -125,7 +129,7 @@ def check_free(address: Address, overwrite: bool) -> None:
     check_model_name(address.url)
     path = None if address.is_url else address.path
     if path is not None:
-        check_new(path, str(address), overwrite=overwrite)
+        check_place(path, str(address), ModelFileError)
     there = address.read_head(1) is not None if path is None else path.exists()
     if there and not overwrite:
         raise FileExistsError(exists(str(address)))
@@ -137,15 +141,42 @@ def check_free(address: Address, overwrite: bool) -> None:
 
 
 def save_new(mixture: MixtureEstimator, address: Address, overwrite: bool) -> None:
-    """Write a fitted mixture to where `check_free` let it go when the fit began."""
+    """Write a fitted mixture to where `check_free` let it go when the fit began.
+
+    Where that is no longer possible it is written elsewhere, as hours of work may be in it.
+    """
     try:
-        check_free(address, overwrite)
-    except FileExistsError as error:
-        folder, slash, name = address.url.rpartition("/")
-        beside = Address.of(f"{folder}{slash}{uuid4().hex[:8]}-{name}", address.options)
-        mixture.save(beside.url, beside.options)
+        place = _free_by_now(address, overwrite)
+        mixture.save(place.url, place.options)
+    except Exception as error:  # of whatever kind the file system's library raises
+        kept = _kept(mixture)
+        if kept is None:
+            raise
+        why = masked(str(error), address.options)
+        raise OutputError(f"{why} The model of this run is in {kept}.") from address.harmless(error)
+    if place is not address:
         raise OutputError(
             f"{address} was written by another run while this one was fitting, and is left as "
-            f"it is. The model of this run is in {beside}."
-        ) from error
-    mixture.save(address.url, address.options)
+            f"it is. The model of this run is in {place}."
+        )
+
+
+def _free_by_now(address: Address, overwrite: bool) -> Address:
+    """Return an address, or one beside it if another run has written there."""
+    try:
+        check_free(address, overwrite)
+    except FileExistsError:
+        folder, slash, name = address.url.rpartition("/")
+        return Address.of(f"{folder}{slash}{uuid4().hex[:8]}-{name}", address.options)
+    return address
+
+
+def _kept(mixture: MixtureEstimator) -> Path | None:
+    """Write a mixture to the current or the temporary folder; return where, None if nowhere."""
+    name = f"{uuid4().hex[:8]}-model.json"
+    for folder in (Path.cwd, tempfile.gettempdir):
+        with suppress(ModelFileError, OSError):
+            place = Path(folder(), name)
+            mixture.save(place)
+            return place
+    return None

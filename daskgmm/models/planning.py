@@ -21,6 +21,7 @@ from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.companions.weights import split_companions
 from daskgmm.rows.rows import Rows
@@ -84,7 +85,8 @@ def plan(
     given = Companions(sample_weight, labels, noise_variance)
     with named_by(given):
         rows, beside = _rows_beside(estimator, source, given, feature_dims)
-    check_enough(rows.n_rows, chosen.n_components)
+    with naming(rows.source):
+        check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
     chosen.check_prior(rows.n_features)

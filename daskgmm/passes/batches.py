@@ -117,6 +117,8 @@ def aligned(batches: Sequence[Batch], rows: Rows, unit: int) -> tuple[Batch, ...
     A border moves forward to the next chunk that starts at such a row, if that is before the
     next border; else it stays.
     """
+    if not batches:
+        return ()
     starts = np.concatenate([[0], np.cumsum(rows.lengths)])
     fitting = np.flatnonzero((starts % unit == 0) | (np.arange(len(starts)) == len(rows.lengths)))
     borders = [batch.stop for batch in batches]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, check_marks
+from daskgmm.rows.checks.whereabouts import told_of
 
 Result = TypeVar("Result")
 
@@ -31,7 +32,7 @@ def reduce_batches(
     """Run `work` on every batch and merge the results, of `result_nbytes` each, in order."""
     tasks, work = data.tasks, data.transformed(work)
     large = result_nbytes * len(tasks) > HERE_BYTES
-    with _explaining_nan(data):
+    with _explained(data):
         outcome = data.executor.reduce(tasks, work, merge, name, progress or _silent, large)
         check_marks(outcome.marks, tasks)
         return outcome
@@ -46,7 +47,7 @@ def map_batches(
 ) -> Generator[Result]:
     """Run `work` on every batch, or on other tasks, and yield the results in their order."""
     tasks, work = data.tasks if tasks is None else tasks, data.transformed(work)
-    with _explaining_nan(data):
+    with _explained(data):
         done = 0
         for outcome in data.executor.stream(tasks, work, name):
             check_marks(outcome.marks, tasks[done : done + 1])
@@ -58,13 +59,17 @@ def map_batches(
 
 
 @contextmanager
-def _explaining_nan(data: Dataset) -> Iterator[None]:
-    """Add to an error about NaN the stored numbers that were read as NaN."""
+def _explained(data: Dataset) -> Iterator[None]:
+    """Add to an error where the data are, and of NaN the stored numbers that were read as NaN."""
     try:
         yield
     except DataError as error:
-        for name, source in (("X", data.rows), *data.beside.named()):
-            stored = source.taken_as_missing
-            if stored is not None and str(error).startswith(f"Input {name} contains NaN"):
-                raise DataError(f"{error} NaN stands for {stored}.") from error
-        raise
+        text, given = str(error), {"X": data.rows, **dict(data.beside.named())}
+        about = next((name for name in given if text.startswith((f"Input {name} ", name))), "X")
+        stored = given[about].taken_as_missing
+        if stored is not None and text.startswith(f"Input {about} contains NaN"):
+            text = f"{text} NaN stands for {stored}."
+        text = told_of(given[about].source, text)
+        if text == str(error):
+            raise
+        raise DataError(text) from error

@@ -15,6 +15,7 @@ from daskgmm.errors import OutputError, SettingError
 from daskgmm.names import FAILED, FITTED, SAMPLE
 from daskgmm.report.data import aligned
 from daskgmm.storage.address import Address
+from daskgmm.storage.local import check_place
 
 if TYPE_CHECKING:
     from daskgmm.models.sweeps.result import Sweep
@@ -28,8 +29,7 @@ HEADINGS = "k", "covariance", "log lik.", "AIC", "BIC", "ICL", "held out", "s.e.
 def checked_output(path: str, option: str, overwrite: bool) -> Path:
     """Return where a file goes; raise `OutputError` unless it may go there."""
     place = Path(path)
-    if not place.parent.is_dir():
-        raise OutputError(f"There is no folder {place.parent} for {path}. Make it first.")
+    check_place(place, path, OutputError, OutputError)
     if place.is_dir():
         raise OutputError(f"{path} is a folder. Name a file in it with {option}.")
     if place.exists() and not overwrite:

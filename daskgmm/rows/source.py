@@ -11,6 +11,7 @@ from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import EntryError, SourceError
 from daskgmm.rows.checks.naming import neither
 from daskgmm.rows.checks.refusals import kind_of
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.rows import Rows
@@ -110,8 +111,10 @@ class Source(ABC):
 
     def checked_rows(self, columns: Sequence[str] | None = None) -> Rows:
         """Return the rows; raise `EntryError` if a kind that was added returns none."""
-        rows: Any = self.rows(columns)
+        with naming(self.path):
+            rows: Any = self.rows(columns)
         if isinstance(rows, Rows):
+            rows.source = rows.source or self.path
             return rows
         kind = type(self)
         raise EntryError(
@@ -131,6 +134,11 @@ class Source(ABC):
         """Return predictions in the form of this kind: NumPy, lazy or labelled arrays."""
         lazy = self.lazy(of.columns)
         return of.here(self) if lazy is None else of.lazily(lazy)
+
+    def predicted(self, of: Predictions) -> tuple[Any, ...]:
+        """Return `predictions`; errors about what a path leads to name it."""
+        with naming(self.path):
+            return self.predictions(of)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         """Return the rows with key columns beside them.
@@ -171,7 +179,10 @@ class Source(ABC):
         if isinstance(self.x, str) and self.x in rows.all_columns:
             return rows.column(self.x)
         try:
-            return self.as_weights(rows, name)
+            with naming(self.path):
+                found = self.as_weights(rows, name)
+            found.source = found.source or self.path
+            return found
         except SourceError as error:
             if self.path is None or not rows.all_columns:
                 raise

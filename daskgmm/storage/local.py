@@ -6,13 +6,14 @@ import errno
 import io
 import os
 import re
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
+
+from daskgmm.errors import DaskGMMError
 
 try:
     import fcntl
@@ -49,13 +50,68 @@ class Shortage:
 FULL_DISK = Shortage("the disk is full", "free some of the disk")
 FILE_LIMIT = Shortage("the limit of the size of a file is reached", "raise that limit (ulimit -f)")
 
-SHORTAGES = {errno.ENOSPC: FULL_DISK, errno.EDQUOT: FULL_DISK, errno.EFBIG: FILE_LIMIT}
+READ_ONLY = Shortage("the file system is read-only", "mount it for writing")
+
+SHORTAGES = {
+    errno.ENOSPC: FULL_DISK,
+    errno.EDQUOT: FULL_DISK,
+    errno.EFBIG: FILE_LIMIT,
+    errno.EROFS: READ_ONLY,  # from the start, or since an error of the disk
+}
 """By the error numbers of a file system, a quota or a limit that allows no further byte."""
 
 
 def shortage(error: BaseException) -> Shortage | None:
-    """Return why a write found no space; None if it failed for another reason."""
+    """Return why a write found no place; None if it failed for another reason."""
     return SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def check_place(
+    path: Path,
+    shown: str,
+    kind: type[DaskGMMError],
+    missing: type[Exception] = FileNotFoundError,
+) -> None:
+    """Raise an error if nothing can be written at a path, before any work is done.
+
+    A file of no length is made beside it and removed again, as only that tells: what a folder
+    permits says nothing of its disk, its quota, or the longest name.
+
+    Parameters
+    ----------
+    path : Path
+        As it was given; of a symbolic link, where it leads to is looked at.
+    shown : str
+        The path as errors show it.
+    kind : type of error
+        If its folder takes no file.
+    missing : type of error
+        If there is no such folder.
+    """
+    place = written_path(path)
+    folder = (place if path.is_symlink() else path.expanduser()).parent
+    _check_folder(folder, shown, missing)
+    aside = _aside(place)
+    try:
+        with aside.open("xb"):
+            pass
+        aside.unlink(missing_ok=True)
+    except OSError as error:
+        short = shortage(error)
+        remedy = short.remedy.capitalize() if short else "See to it that you may write there"
+        raise kind(
+            f"{shown} cannot be written, as no file can be made for it in {folder}: "
+            f"{error.strerror or error}. {remedy}, or choose another place."
+        ) from error
+
+
+def _check_folder(folder: Path, shown: str, missing: type[Exception]) -> None:
+    if not folder.is_dir():
+        raise missing(
+            f"{folder} is a file, so there is no place in it for {shown}. Choose another place."
+            if folder.exists()
+            else f"There is no folder {folder} for {shown}. Make it first."
+        )
 
 
 def nothing_at(path: str) -> str:
@@ -98,8 +154,7 @@ def check_new(path: Path, name: str, *, overwrite: bool) -> None:
     FileExistsError
         If it is there, and not to be replaced.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} for {name}. Make it first.")
+    _check_folder(path.parent, name, FileNotFoundError)
     if path.exists() and not overwrite:
         raise FileExistsError(exists(name))
 
@@ -126,12 +181,11 @@ def written_path(path: str | os.PathLike[str]) -> Path:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file under another name, flush it to the disk, and move it into place."""
-    # A unique name, as a job that was queued again may write while the old one is alive.
-    aside = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    _remove_abandoned(path)
+    aside = _aside(path)
     try:
         with aside.open("wb") as file:
             _locked(file)  # for as long as this process writes it
+            _remove_abandoned(path, os.fstat(file.fileno()).st_mtime)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -139,6 +193,12 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         aside.unlink(missing_ok=True)
     _flush_folder(path.parent)
+
+
+def _aside(path: Path) -> Path:
+    """Return a path beside one, to write at until the file is whole."""
+    # A unique name, as a job that was queued again may write while the old one is alive.
+    return path.with_name(f".{path.name}.{uuid4().hex}.partial")
 
 
 def cut_to_whole_lines(path: Path) -> None:
@@ -165,11 +225,14 @@ def remove_partial_files(path: Path) -> None:
             partial.unlink()
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove partial files of writers of this file that were killed."""
+def _remove_abandoned(path: Path, now: float) -> None:
+    """Remove partial files of writers of this file that were killed.
+
+    `now` is the time by the clock of the disk, from which that of this machine may differ.
+    """
     for partial in _partial_files(path):
         with suppress(OSError), partial.open("rb") as file:
-            seconds = time.time() - os.fstat(file.fileno()).st_mtime
+            seconds = now - os.fstat(file.fileno()).st_mtime
             locked = _locked(file)
             if locked is None:
                 abandoned = seconds > ABANDONED_SECONDS

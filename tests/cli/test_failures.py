@@ -103,16 +103,26 @@ def test_what_is_no_model_stays(folder, call):
 
 
 def test_a_disk_that_is_full_when_the_model_is_written(folder, call, model, monkeypatch):
+    """It is full where the model should go alone; in this folder there is room for another."""
     before = (folder / model).read_bytes()
+
+    def called(*command):
+        result = call(*command)
+        [kept] = folder.glob("????????-model.json")
+        assert f"is in {kept}" in result.stderr
+        assert load_model(kept).n_features_in_ == 3
+        kept.unlink()
+        return result
+
     for out, more in (("new.json", ()), (model, ("--overwrite",))):
         monkeypatch.setattr("os.fsync", filled_up_at(out))
         words = [out, "The disk is full", "What was there before is whole"]
-        check_failure(folder, call, ("fit", "rows.zarr", "-k", 2, "-o", out, *more), words)
+        check_failure(folder, called, ("fit", "rows.zarr", "-k", 2, "-o", out, *more), words)
     (folder / "other.json").write_bytes(before)
     monkeypatch.setattr("os.fsync", filled_up_at("other.json"))
     words[0] = "other.json"
     adapt = ("adapt", model, "rows.zarr", "-o", "other.json", "--overwrite")
-    check_failure(folder, call, adapt, words)
+    check_failure(folder, called, adapt, words)
     assert (folder / "other.json").read_bytes() == before
     assert (folder / model).read_bytes() == before
 

@@ -14,7 +14,7 @@ from distributed.chaos import KillWorker
 
 from tests.clusters import alive, kill
 from tests.drivers import Driver
-from tests.soak.jobs import FIT, FITTED, WORK, Job, driver, quiet, save_model, write_rows
+from tests.soak.jobs import FIT, FITTED, TROUBLES, WORK, Job, driver, quiet, save_model, write_rows
 
 WORKER_SECONDS = 6.0
 """Mean time between two kills of workers."""
@@ -114,7 +114,7 @@ class _Cluster:
 
 
 def _drawn(chance):
-    trouble = chance.choice([None, None, None, "clock", "disk"])
+    trouble = chance.choice([None, None, None, *TROUBLES])
     return Job(chance.choice(WORK), chance.choice(FITTED), trouble)
 
 
@@ -131,7 +131,7 @@ def _judge(job, folder, out, wanted, cluster, chance, tally):
     """Do a job in drivers that are killed, and compare what it made."""
     out.mkdir()
     for attempt in range(DRIVERS + 1):
-        # With the disk full a run may end in an error; the last driver has room.
+        # With such a disk a run may end in an error; the last driver has another.
         last = attempt == DRIVERS
         asked = Job(job.work, job.option) if last else job
         seconds = LIMIT_SECONDS if last else chance.expovariate(1 / DRIVER_SECONDS)

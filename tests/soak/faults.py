@@ -1,7 +1,6 @@
 """What goes wrong around a driver: its store, its clock, its disk."""
 
 import asyncio
-import errno
 import os
 import random
 import time
@@ -70,13 +69,13 @@ def clock_that_jumps():
 
 
 @contextmanager
-def full_disk():
-    """Refuse a part of what this process flushes to the disk, as one does that is full."""
+def refusing_disk(number):
+    """Refuse a part of what this process flushes to the disk, with an error of this number."""
     flush = os.fsync
 
     def refusing(file):
         if RANDOM.random() < 0.3:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(number, os.strerror(number))
         flush(file)
 
     os.fsync = refusing

@@ -1,10 +1,12 @@
 """What drivers do: a fit with a checkpoint, or predictions that are written."""
 
+import errno
 import hashlib
 import pickle
 import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -16,7 +18,7 @@ from distributed import Client
 from daskgmm import load_model
 from tests.promises.options import BESIDE, OPTIONS, D, made, rows
 from tests.promises.slow import bits
-from tests.soak.faults import FaultyStore, clock_that_jumps, full_disk
+from tests.soak.faults import FaultyStore, clock_that_jumps, refusing_disk
 
 N, CHUNK = 12_000, 400
 
@@ -28,7 +30,11 @@ FITTED = [option for option in OPTIONS if option not in BESIDE]
 
 WRITTEN = ("label", "posterior")
 
-TROUBLES = {"clock": clock_that_jumps, "disk": full_disk}
+TROUBLES = {
+    "clock": clock_that_jumps,
+    "full disk": partial(refusing_disk, errno.ENOSPC),
+    "read-only disk": partial(refusing_disk, errno.EROFS),
+}
 
 
 @dataclass(frozen=True)

@@ -31,3 +31,12 @@ def test_a_file_of_another_writer(tmp_path, age, locked, left):
         replace_file(tmp_path / "fit.ckpt", b"whole")
     assert path.exists() == left
     assert (tmp_path / "fit.ckpt").read_bytes() == b"whole"
+
+
+def test_the_clock_of_this_machine_tells_no_age(tmp_path, monkeypatch):
+    """A disk of the network has its own, and this one may jump."""
+    monkeypatch.setattr("time.time", lambda: 4e9)
+    monkeypatch.setattr("daskgmm.storage.local.fcntl", None)  # no locks: age alone tells
+    (tmp_path / ASIDE).write_bytes(b"half")
+    replace_file(tmp_path / "fit.ckpt", b"whole")
+    assert (tmp_path / ASIDE).exists()

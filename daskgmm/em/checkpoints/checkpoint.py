@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -37,7 +37,7 @@ from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import shortage
+from daskgmm.storage.local import check_place, shortage
 from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
@@ -123,7 +123,7 @@ class Checkpoint(Generic[Kept]):
         self._document = read_document(address)
         self._expected = None if self._document is None else self._document.get("run")
 
-    def load(self, identity: Mapping[str, Any]) -> Kept | None:
+    def load(self, identity: Mapping[str, Any], check: Callable[[Kept], None]) -> Kept | None:
         """Return the state that was kept, and take the file; None if there is none yet.
 
         Parameters
@@ -131,11 +131,13 @@ class Checkpoint(Generic[Kept]):
         identity : mapping of str to plain values
             What the fit depends on: settings and the fingerprint of the data, by the names
             to use in errors.
+        check : callable
+            Raises `ValueError` for a state that no such fit can have kept.
 
         Raises
         ------
         CheckpointError
-            If the file is of a fit with other data or settings.
+            If the file is of a fit with other data or settings, or of none.
         """
         self._identity = json.loads(json.dumps(dict(identity)))
         document, self._document = self._document, None
@@ -147,12 +149,13 @@ class Checkpoint(Generic[Kept]):
             self._compare_versions(document["versions"])
             priors = {type(prior).__name__: type(prior) for prior in PRIORS.values()}
             state = unpack(document["state"], RECORDS | priors)
+            if not isinstance(state, self._kind):
+                raise TypeError("it holds no state")
+            check(state)
         except CheckpointError:
             raise
         except MALFORMED as error:
             raise CheckpointError(_damaged(self._address, error)) from error
-        if not isinstance(state, self._kind):
-            raise CheckpointError(_damaged(self._address, "it holds no state"))
         self._replace(document)
         return state
 
@@ -293,10 +296,7 @@ def check_writable(address: Address) -> None:
         raise CheckpointError(
             f"{address} is a folder; a checkpoint is one file. Name a file in it."
         )
-    if not place.parent.is_dir():
-        raise CheckpointError(f"There is no folder {place.parent} for {address}. Make it first.")
-    if not os.access(place.parent, os.W_OK):
-        raise CheckpointError(f"The folder {place.parent} of {address} may not be written to.")
+    check_place(place, str(address), CheckpointError, CheckpointError)
 
 
 def _damaged(address: Address, what: object) -> str:

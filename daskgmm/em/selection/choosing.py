@@ -10,6 +10,7 @@ from itertools import product
 from operator import itemgetter
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.em.checkpoints.checking import check_fit, check_survey
 from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.loop import Fit, advanced, evaluate
@@ -65,6 +66,18 @@ def choose(
         listen(iterated)  # what is told is safe: no crash makes it a second time
     mixtures = [model.fit.step.parameters for model in state.models]
     return state, measure_many(rows, mixtures, [model.settings.classes for model in state.models])
+
+
+def check_kept(data: Dataset, request: SweepRequest, state: SweepState) -> None:
+    """Raise `ValueError` for a state that no sweep like this one can have kept."""
+    coordinates, d = state.coordinates, data.rows.n_features
+    check_survey(state.survey, coordinates, data.rows)
+    found = [model.settings for model in state.models]
+    found += [failure.settings for failure in state.failures]
+    if not set(found) <= set(request.settings):
+        raise ValueError("it has a model of other settings than those of the sweep")
+    for model in state.models:
+        check_fit(model.fit, model.settings, coordinates, d)
 
 
 def _going_on(state: SweepState, survey: Survey) -> SweepState:

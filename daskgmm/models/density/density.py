@@ -365,7 +365,7 @@ class Density(Portable):
         """
         predictor = self._predictor()
         predictor.own_outputs = {RANK: partial(rank_output, self._ranks(n_drawn, seed))}
-        (found,) = source_of(X).predictions(InAnyForm(self, predictor, (RANK,)))
+        (found,) = source_of(X).predicted(InAnyForm(self, predictor, (RANK,)))
         return found
 
     def density_level(self, mass: float, *, n_drawn: int = DRAWN, seed: int = 0) -> Level:

@@ -123,7 +123,7 @@ def regress(
     x : as in `fit`
     """
     predictor = RegressionPredictor(known, regressions, transform)
-    (found,) = source_of(x).predictions(InAnyForm(known, predictor, (REGRESSION,)))
+    (found,) = source_of(x).predicted(InAnyForm(known, predictor, (REGRESSION,)))
     return _split(found, list(targets))
 
 
@@ -174,13 +174,14 @@ def without_targets(targets: Sequence[int], d: int) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        # In the words of scikit-learn, and by it of what is in memory.
-        if not str(error).startswith(f"X has {d} features, but "):
+        # In the words of scikit-learn, and by it of what is in memory; behind the path of the rest.
+        path, found, _ = str(error).partition(f"X has {d} features, but ")
+        if not found:
             raise
         raise DataError(
-            f"X has all {d} columns of the mixture, and regress takes those that are no targets. "
-            f"Leave out the others: numpy.delete(X, {list(targets)}, axis=1), of what is stored "
-            "once it is an array of Dask (dask.array.from_zarr)."
+            f"{path}X has all {d} columns of the mixture, and regress takes those that are no "
+            f"targets. Leave out the others: numpy.delete(X, {list(targets)}, axis=1), of what is "
+            "stored once it is an array of Dask (dask.array.from_zarr)."
         ) from error
 
 

@@ -12,23 +12,20 @@ from uuid import uuid4
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.naming import check_array_name
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import written_path
+from daskgmm.storage.local import check_place, written_path
 
 METADATA = ("zarr.json", ".zarray")
 """Files that a folder of a Zarr array has, of format 3 or 2."""
 
 
 def check_free(address: Address, overwrite: bool) -> None:
-    """Raise `FileExistsError` or `FileNotFoundError` unless an array may be written there."""
+    """Raise unless an array may be written there: a file error, or `OutputError` of its folder."""
     check_array_name(address.url)
     path = address.path
     there = any(address.child(name).exists() for name in METADATA)
     if path is not None:
         path = written_path(path)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(
-                f"There is no folder {path.parent} for {address}. Make it first."
-            )
+        check_place(path, str(address), OutputError)
         if path.exists() and not there:
             raise FileExistsError(
                 f"{address} exists and is no Zarr array, so it is not replaced. Choose another "

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.low_rank.precision import LowRank, parts
-from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.validity import (
+    check_contamination,
+    check_covariances,
+    check_degrees,
+    check_noise,
+    check_weights,
+)
 from daskgmm.models.files.entries import array_of, mapping_in, number, plain
 from daskgmm.models.files.settings_entry import check_settings, made_with
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.models.settings.factors import check_enough_features
-
-UNIT_SUM = 1e-6
-"""By how much the sum of weights may differ from 1: weights in single precision do by 1e-7."""
 
 
 def set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
@@ -35,8 +37,9 @@ def set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> Non
     factors = structure.internal(mixture.precisions_cholesky_, k, r)
     mixture.precisions_ = structure.external(structure.precision.precisions(factors), r)
     _set_outliers(mixture, document, k)
-    _check_weights(mixture.weights_, mixture.n_components, getattr(mixture, "noise_weight_", 0.0))
-    _check_covariances(structure, structure.internal(mixture.covariances_, k, r), factors, r)
+    _check_count(mixture.weights_, mixture.n_components)
+    check_weights(mixture.weights_, getattr(mixture, "noise_weight_", 0.0))
+    check_covariances(structure, structure.internal(mixture.covariances_, k, r), factors, r)
 
 
 def outliers_document(parameters: Parameters) -> dict[str, Any]:
@@ -57,21 +60,18 @@ def _set_outliers(mixture: Mixture, document: Mapping[str, Any], k: int) -> None
     if "noise" in document:
         given = mapping_in(document["noise"], "noise")
         values = {name: np.float64(number(given[name])) for name in ("weight", "log_volume")}
-        if not np.isfinite(list(values.values())).all() or not 0 <= values["weight"] <= 1:
-            raise ValueError("'noise' is no proportion and the logarithm of a volume")
+        check_noise(values["weight"], values["log_volume"])
         mixture.noise_weight_ = float(values["weight"])
         mixture.noise_log_volume_ = float(values["log_volume"])
     if "contamination" in document:
         given = mapping_in(document["contamination"], "contamination")
         clean, inflation = (array_of(given, name, (k,)) for name in ("clean_shares", "inflations"))
-        if not ((clean > 0) & (clean <= 1)).all() or not (inflation >= 1).all():
-            raise ValueError("'contamination' has no proportions, or factors below 1")
+        check_contamination(clean, inflation)
         mixture.clean_shares_, mixture.inflations_ = clean, inflation
     if "student" in document:
         given = mapping_in(document["student"], "student")
         degrees = array_of(given, "degrees_of_freedom", (k,))
-        if not (degrees > 0).all():
-            raise ValueError("'student' has degrees of freedom that are not positive")
+        check_degrees(degrees)
         mixture.tail_degrees_ = degrees
 
 
@@ -108,10 +108,10 @@ def check_readable(mixture: Mixture, settings: Mapping[str, Any], parameters: Pa
     """Raise `ValueError` for what `mixture_of` would refuse."""
     try:
         check_settings(made_with(type(mixture), settings))
-        noise = parameters.noise_weight or 0.0
-        _check_weights(parameters.weights, mixture.n_components, noise)
+        _check_count(parameters.weights, mixture.n_components)
+        check_weights(parameters.weights, parameters.noise_weight or 0.0)
         structure, r = STRUCTURES[parameters.structure], parameters.n_features
-        _check_covariances(structure, parameters.covariances, parameters.precisions_cholesky, r)
+        check_covariances(structure, parameters.covariances, parameters.precisions_cholesky, r)
     except ValueError as error:
         raise ValueError(
             f"The model could not be read again: {str(error).rstrip('.')}. Set it back to what it "
@@ -119,34 +119,6 @@ def check_readable(mixture: Mixture, settings: Mapping[str, Any], parameters: Pa
         ) from error
 
 
-def _check_weights(weights: NDArray[np.float64], n_components: int, noise: float) -> None:
+def _check_count(weights: NDArray[np.float64], n_components: int) -> None:
     if len(weights) != n_components:
         raise ValueError(f"n_components is {n_components}, and there are {len(weights)} weights")
-    if not (weights >= 0).all() or abs(weights.sum() + noise - 1) > UNIT_SUM:
-        raise ValueError("'weights' are not all positive or 0 with the sum 1")
-
-
-def _check_covariances(
-    structure: Structure,
-    covariances: NDArray[np.float64],
-    factors: NDArray[np.float64],
-    r: int,
-) -> None:
-    """Raise `ValueError` for a factor without a determinant, or a variance below 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        determined = np.isfinite(structure.precision.log_determinants(factors, r))
-    if not determined.all():
-        raise ValueError(
-            f"'precisions_cholesky'{_component(determined)} has a diagonal that is not positive"
-        )
-    variances = structure.precision.diagonals(covariances, r)
-    if isinstance(structure.precision, LowRank):
-        variances = parts(covariances)[1]
-    positive = np.asarray((variances >= 0).all(axis=1))
-    if not positive.all():
-        raise ValueError(f"'covariances'{_component(positive)} has a variance below 0")
-
-
-def _component(good: NDArray[np.bool_]) -> str:
-    """Return the first component that is not good in words, nothing where all share one."""
-    return f" of component {int(np.argmin(good))}" if len(good) > 1 else ""

@@ -77,6 +77,7 @@ from daskgmm.models.settings.outliers import (
 from daskgmm.names import MARGINALISE, TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.progress import Forecast
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -352,7 +353,8 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
     ) -> Self:
         shown = asked(progress)
         rows, beside = given.rows(self)
-        check_enough(rows.n_rows, self.n_components)
+        with naming(rows.source):
+            check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
         check_factors_of([settings], rows.n_features)

@@ -14,6 +14,7 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.naming import names_within
 from daskgmm.rows.checks.refusals import check_plain, kind_of
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.companions.weights import split_companions, weights_for
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.variables import listed
@@ -41,7 +42,8 @@ def training_rows(
         return _labelled_training(estimator, source, given, feature_dims)
     if feature_dims is not None:
         raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
-    rows = _training_rows(estimator, source)
+    with naming(source.path):
+        rows = _training_rows(estimator, source)
     left, found = split_companions(rows, given, source)
     if left is not rows:
         # A column of X that is the weights is no feature.
@@ -164,7 +166,8 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
         rows = _validated(estimator, source.keeping(names), reset=False)
     else:
         rows = source.checked_rows(names)
-    check_features(estimator, rows.n_features)
+    with naming(source.path):
+        check_features(estimator, rows.n_features)
     return rows
 
 
@@ -199,7 +202,8 @@ def scoring_rows(
         return rows, parts.map_named(lambda name, part: part.weights(rows, name))
     if features is None:
         rows, found = split_companions(source.checked_rows(), given, source)
-        check_features(estimator, rows.n_features)
+        with naming(source.path):
+            check_features(estimator, rows.n_features)
         return rows, found
     asked = [part for part in given if isinstance(part, str) and part in source.names]
     if not asked:

@@ -957,7 +957,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         self, names: tuple[str, ...], x: Any, seed: int | None = None
     ) -> tuple[Any, ...]:
         check_is_fitted(self)
-        return source_of(x).predictions(InAnyForm(self, self._predictor(seed), names))
+        return source_of(x).predicted(InAnyForm(self, self._predictor(seed), names))
 
     def _scored(
         self, x: Any, sample_weight: Any, noise_variance: Any = None, *, disorder: bool = False

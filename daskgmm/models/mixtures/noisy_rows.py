@@ -64,8 +64,8 @@ def predict_with_noise(mixture: Any, predictor: Predictor, names: Names, x: Any,
     constant = _shared(predictor, given, _number_of(source.x))
     if constant is None:
         with named_by(Companions(noise=given)):
-            return source.predictions(NoisyInAnyForm(mixture, predictor, names, given))
-    return source.predictions(InAnyForm(mixture, widened_by(predictor, constant), names))
+            return source.predicted(NoisyInAnyForm(mixture, predictor, names, given))
+    return source.predicted(InAnyForm(mixture, widened_by(predictor, constant), names))
 
 
 def score_with_noise(

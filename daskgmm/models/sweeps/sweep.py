@@ -6,6 +6,7 @@ import os
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -18,7 +19,7 @@ from daskgmm.counting import counted
 from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.history import log_event
-from daskgmm.em.selection.choosing import choose, combinations, starts_of
+from daskgmm.em.selection.choosing import check_kept, choose, combinations, starts_of
 from daskgmm.em.selection.measuring import Measured
 from daskgmm.em.selection.state import SweepState
 from daskgmm.em.settings import Settings
@@ -46,6 +47,7 @@ from daskgmm.models.sweeps.request import all_at_once, numbers_of, request_of, s
 from daskgmm.models.sweeps.result import Sweep, checked
 from daskgmm.models.sweeps.table import table_of
 from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -186,7 +188,8 @@ def sweep(
     beside_x = sample_weight, weights_are, feature_dims, labels, None, noise_variance
     given = TrainingData(source_of(X, storage_options), *beside_x)
     rows, beside = given.rows(estimator)
-    check_enough(rows.n_rows, min(sizes))
+    with naming(rows.source):
+        check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
     said = None if beside.weights is None else weights_are
     beside, settings = _candidates(estimator, rows, beside, sizes, types, said)
@@ -199,7 +202,8 @@ def sweep(
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
-            kept = saved.load(identity_of(data, request, random_state))
+            identity = identity_of(data, request, random_state)
+            kept = saved.load(identity, partial(check_kept, data, request))
         with showing(shown, f"sweep of {counted(len(settings), 'candidate')}") as display:
             told = together(log_event, display, listen)
             state, measured = choose(data, request, told, saved, kept)

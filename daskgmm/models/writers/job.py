@@ -109,13 +109,30 @@ class Job(ABC):
     def _taken(self) -> Tally:
         """Take the place of the target; return what an interrupted run of this kind wrote."""
         tally = self.target.interrupted(self.identity)
-        as_now = tally is not None and len(tally.counts) == self.n_counts
+        as_now = tally is not None and self._adds_up(tally)
         if tally is not None and as_now and same_values(self.data, tally, self.tasks):
             self.target.go_on(self.identity, tally)
             return tally
         tally = Tally(np.zeros(self.n_counts, np.int64))
         self.target.begin(self.identity, tally, self.make)
         return tally
+
+    def _adds_up(self, tally: Tally) -> bool:
+        """Return whether what is counted may be the rows of the batches that are done."""
+        counts, parameters = tally.counts, self.predictor.parameters
+        if len(counts) != self.n_counts or (counts < 0).any():
+            return False
+        of = {batch.index: batch.rows for batch in self.data.batches}
+        if not tally.done <= of.keys():
+            return False
+        k = parameters.n_components
+        labelled, (missing, outliers) = int(counts[:k].sum()), map(int, counts[k : k + 2])
+        if not labelled:  # no labels are written, or none was certain
+            return True
+        counted = labelled + missing + (outliers if parameters.has_noise else 0)
+        rows = [of[index] for index in tally.done]
+        known = [each for each in rows if each is not None]
+        return len(known) < len(rows) or counted == sum(known)
 
     def fill(
         self, tally: Tally, work: Work[WrittenBatch], add: Add, progress: Progress | None

@@ -24,7 +24,14 @@ from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import Shortage, remove_partial_files, same_text, shortage, written_path
+from daskgmm.storage.local import (
+    Shortage,
+    check_place,
+    remove_partial_files,
+    same_text,
+    shortage,
+    written_path,
+)
 from daskgmm.storage.masking import shown
 
 try:
@@ -73,6 +80,8 @@ class Target(ABC):
         written until it is whole.
     FileNotFoundError
         If the folder that it names does not exist.
+    OutputError
+        If no file can be made in that folder.
     """
 
     kind: ClassVar[str]
@@ -342,8 +351,7 @@ class Target(ABC):
             )
 
     def _check_local(self, path: Path, overwrite: bool) -> None:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"There is no folder {path.parent} for {path}. Make it first.")
+        check_place(path, str(path), OutputError)
         if path.exists() and not overwrite:
             raise FileExistsError(
                 f"{path} exists. Choose another place (--out), or replace it with overwrite=True "

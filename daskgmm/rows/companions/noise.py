@@ -16,6 +16,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.layout import check_real
 from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.checks.plain import checked, plain, unmasked
+from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.compositions.concatenated import ConcatenatedRows
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.labelled.arrays import Labelled, labelled
@@ -83,6 +84,13 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
     DataError
         If shapes, types or chunks do not go together. Values are not checked here.
     """
+    with naming(path_of(given)):
+        found = _noise_for(rows, given, beside)
+    found.source = found.source or path_of(given)
+    return found
+
+
+def _noise_for(rows: Rows, given: Any, beside: Source | None) -> Rows:
     d, n = rows.n_features, rows.n_rows
     if isinstance(given, Rows) and _is_noise_of(given, rows):
         return given

@@ -24,6 +24,10 @@ REFUSED_BYTES, REFUSED_CHUNKS = 1 << 47, 1 << 27
 """Decoded bytes, and chunks, above which a shape is refused if no chunk of its last half is stored:
 a list of its blocks has no place in memory."""
 
+LONGEST = int(np.iinfo(np.int64).max)
+"""Largest length along an axis. Zarr divides by that of chunks: of 1e400 it reads none, and returns
+memory that nothing was written to."""
+
 LOOKED_FOR = 64
 """Chunks of the last half that are looked for where the last one is missing."""
 
@@ -37,13 +41,19 @@ def check_claim(array: Any, sparse: bool) -> None:
     Raises
     ------
     SourceError
-        If chunks hold no value or are of unequal lengths, or the shape has no place in memory.
+        If chunks hold no value, are of unequal lengths or longer than any array, or the shape has
+        no place in memory.
     """
     _check_regular(array)
     if min(_units(array), default=1) < 1:
         raise SourceError(
             f"{address_of(array)} says that its chunks have the shape {_units(array)}, which "
             "holds no value. Its metadata are damaged: write it again."
+        )
+    if max(_units(array), default=1) > LONGEST:
+        raise SourceError(
+            f"{address_of(array)} says that its chunks have more than {LONGEST:,} places along an "
+            "axis. Its metadata are damaged: write it again."
         )
     counts = chunk_counts(array)
     chunks = math.prod(counts)
