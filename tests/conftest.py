@@ -1,7 +1,6 @@
 """Two speeds: what starts clusters, kills processes or runs servers is marked `slow`."""
 
 import gc
-from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
 
 import dask
@@ -64,25 +63,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def forked_workers():
-    """Start the processes of local clusters from one that has imported what they need.
+    """Start the processes of local clusters as `tests.clusters.forked` does."""
+    from tests.clusters import forked
 
-    A worker is then there in 0.1 s, not after 3 s of a processor. What such workers take of
-    memory, and their environment, is not what users have: `tests.clusters.spawned` is for that.
-    Nobody looks at their profiles either.
-    """
-    from distributed.utils import get_mp_context
-
-    with dask.config.set(
-        {
-            "distributed.worker.multiprocessing-method": "forkserver",
-            "distributed.worker.profile.enabled": False,
-            "distributed.admin.system-monitor.interval": "10s",
-        }
-    ):
-        get_mp_context()  # sets modules of its own, once
-        set_forkserver_preload(
-            ["distributed.nanny", "dask.dataframe", "daskgmm.models.fitting.estimator"]
-        )
+    with forked():
         yield
 
 
