@@ -1,10 +1,9 @@
 """Two speeds: what starts clusters, kills processes or runs servers is marked `slow`."""
 
 import gc
+import os
 from pathlib import Path
 
-import dask
-import numpy as np
 import pytest
 
 HERE = Path(__file__).parent
@@ -14,6 +13,11 @@ SLOW = ("deploy", "stores")
 
 LONG = ("test_site.py", "test_every_option.py", "test_memory_cap.py")
 """Files that take minutes: they begin first, so that none is left when all else has ended."""
+
+# Before NumPy is imported, here and in processes of tests: threads of OpenMP and BLAS that have
+# nothing to do sleep at once, and do not wait on a processor that another process could have.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 STATES = pytest.StashKey()
 """Of the generators of modules, as they were imported."""
@@ -73,6 +77,8 @@ def forked_workers():
 @pytest.fixture(autouse=True)
 def as_imported(request):
     """Give the generators of a module the state of its import: no test draws what another left."""
+    import numpy as np
+
     for name, value in vars(request.module).items():
         if isinstance(value, np.random.Generator):
             state = request.session.stash.setdefault(STATES, {}).setdefault(
@@ -91,6 +97,8 @@ def impatient(monkeypatch):
 def place(request):
     """Two threads of this process, or the client of the `cluster` of the file or folder."""
     if request.param == "threads":
+        import dask
+
         with dask.config.set(num_workers=2):
             yield request.param
     else:
