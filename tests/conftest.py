@@ -11,7 +11,13 @@ HERE = Path(__file__).parent
 SLOW = ("deploy", "stores")
 """Folders of which all tests are: Slurm, Kubernetes, network namespaces, containers, S3."""
 
-LONG = ("test_site.py", "test_every_option.py", "test_memory_cap.py")
+LONG = (
+    "test_site.py",
+    "test_every_option.py",
+    "test_memory_cap.py",
+    "test_elastic.py",
+    "test_predictions.py",
+)
 """Files that take minutes: they begin first, so that none is left when all else has ended."""
 
 # Before NumPy is imported, here and in processes of tests: threads of OpenMP and BLAS that have
