@@ -1,11 +1,9 @@
 """Two speeds: what starts clusters, kills processes or runs servers is marked `slow`."""
 
 import gc
-from multiprocessing.forkserver import set_forkserver_preload
+import os
 from pathlib import Path
 
-import dask
-import numpy as np
 import pytest
 
 HERE = Path(__file__).parent
@@ -13,8 +11,19 @@ HERE = Path(__file__).parent
 SLOW = ("deploy", "stores")
 """Folders of which all tests are: Slurm, Kubernetes, network namespaces, containers, S3."""
 
-LONG = ("test_site.py", "test_every_option.py", "test_memory_cap.py")
+LONG = (
+    "test_site.py",
+    "test_every_option.py",
+    "test_memory_cap.py",
+    "test_elastic.py",
+    "test_predictions.py",
+)
 """Files that take minutes: they begin first, so that none is left when all else has ended."""
+
+# Before NumPy is imported, here and in processes of tests: threads of OpenMP and BLAS that have
+# nothing to do sleep at once, and do not wait on a processor that another process could have.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 STATES = pytest.StashKey()
 """Of the generators of modules, as they were imported."""
@@ -64,31 +73,18 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def forked_workers():
-    """Start the processes of local clusters from one that has imported what they need.
+    """Start the processes of local clusters as `tests.clusters.forked` does."""
+    from tests.clusters import forked
 
-    A worker is then there in 0.1 s, not after 3 s of a processor. What such workers take of
-    memory, and their environment, is not what users have: `tests.clusters.spawned` is for that.
-    Nobody looks at their profiles either.
-    """
-    from distributed.utils import get_mp_context
-
-    with dask.config.set(
-        {
-            "distributed.worker.multiprocessing-method": "forkserver",
-            "distributed.worker.profile.enabled": False,
-            "distributed.admin.system-monitor.interval": "10s",
-        }
-    ):
-        get_mp_context()  # sets modules of its own, once
-        set_forkserver_preload(
-            ["distributed.nanny", "dask.dataframe", "daskgmm.models.fitting.estimator"]
-        )
+    with forked():
         yield
 
 
 @pytest.fixture(autouse=True)
 def as_imported(request):
     """Give the generators of a module the state of its import: no test draws what another left."""
+    import numpy as np
+
     for name, value in vars(request.module).items():
         if isinstance(value, np.random.Generator):
             state = request.session.stash.setdefault(STATES, {}).setdefault(
@@ -107,6 +103,8 @@ def impatient(monkeypatch):
 def place(request):
     """Two threads of this process, or the client of the `cluster` of the file or folder."""
     if request.param == "threads":
+        import dask
+
         with dask.config.set(num_workers=2):
             yield request.param
     else:

@@ -180,7 +180,7 @@ class OutputTests:
 
     def mixture(self) -> GaussianMixture:
         """Return a mixture of two components that is fitted to the rows."""
-        settings = settings_of(self.structures[0])
+        settings = {"init_params": "k-means++", "n_init": 1, **settings_of(self.structures[0])}
         mixture = GaussianMixture(2, tol=0.1, random_state=0, **settings).fit(self.rows())
         mixture.clusters_ = np.array(MERGED[:2])
         return mixture

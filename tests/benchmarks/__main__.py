@@ -5,9 +5,11 @@ import importlib
 import os
 import platform
 import time
+from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
 
 import daskgmm
+from tests.clusters import forked
 
 PROGRAMS = (
     "iteration",
@@ -47,11 +49,12 @@ def main() -> None:
     print(machine())
     if asked.smoke:
         print("Smoke mode: the numbers mean nothing.")
-    for name in asked.names or PROGRAMS:
-        print(f"\n## {name}", flush=True)
-        began = time.perf_counter()
-        importlib.import_module(f"tests.benchmarks.{name}").main(asked.smoke)
-        print(f"({name}: {time.perf_counter() - began:.0f} s)", flush=True)
+    with forked() if asked.smoke else nullcontext():
+        for name in asked.names or PROGRAMS:
+            print(f"\n## {name}", flush=True)
+            began = time.perf_counter()
+            importlib.import_module(f"tests.benchmarks.{name}").main(asked.smoke)
+            print(f"({name}: {time.perf_counter() - began:.0f} s)", flush=True)
 
 
 def machine() -> str:

@@ -51,7 +51,7 @@ def main(smoke: bool = False) -> None:
     names = os.environ.get("BENCHMARK_SETS", ",".join([*SMALL_SETS, *DATA_SETS])).split(",")
     small = ["few", "iris"] if smoke else [name for name in SMALL_SETS if name in names]
     large = ["rare"] if smoke else [name for name in DATA_SETS if name in names]
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _prepare) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver"), _prepare) as pool:
         if small:
             choices(pool, small, 2 if smoke else LARGEST, range(count))
         if large:

@@ -77,7 +77,7 @@ def drawn(case: Case, n: int, random: np.random.Generator, shift: float = 0.0) -
 def main(smoke: bool = False) -> None:
     """Print rejection rates; sets are shared out among processes."""
     sets = 20 if smoke else int(os.environ.get("BENCHMARK_SETS", SETS))
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _prepare) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver"), _prepare) as pool:
         _drift(pool, sets, smoke)
         refits = 2 if smoke else REFITS
         kept = list(pool.map(_labels_kept, range(refits)))

@@ -26,7 +26,7 @@ CHUNK_MB = (1, 32, 256)
 
 def main(smoke: bool = False) -> None:
     """Print a table of predictions, and one for the number of rows."""
-    predictions(CHUNK_MB[:1] if smoke else CHUNK_MB, 16e6 if smoke else 200e6)
+    predictions(CHUNK_MB[:1] if smoke else CHUNK_MB, 3e6 if smoke else 200e6)
     row_counts((10_000, 100_000) if smoke else (10**6, 10**7, 10**8))
 
 

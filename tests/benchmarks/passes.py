@@ -54,7 +54,7 @@ def main(smoke: bool = False) -> None:
     asked = os.environ.get("BENCHMARK_SEEDS")
     few, many = (int(asked),) * 2 if asked else (1, 1) if smoke else (3, 8)
     names = ["sixteen", "rare"] if smoke else list(DATA_SETS)
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _prepare) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver"), _prepare) as pool:
         whole_fits(pool, names, 2_000 if smoke else None, range(many))
         acceleration(pool, names, 500 if smoke else FEW_ROWS, range(few), smoke)
 

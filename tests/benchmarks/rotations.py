@@ -55,7 +55,7 @@ def main(smoke: bool = False) -> None:
     rotations = range(1 if smoke else ROTATIONS)
     seeds = 1 if smoke else int(os.environ.get("BENCHMARK_SEEDS", SEEDS))
     lines = []
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _prepare) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver"), _prepare) as pool:
         tasks = {
             (name, n): [pool.submit(_shortfalls, name, n, each, seeds) for each in rotations]
             for name in SHAPES

@@ -48,12 +48,12 @@ class Size(NamedTuple):
 
 def main(smoke: bool = False) -> None:
     """Print the table."""
-    lines = []
+    lines, models = [], MODELS[:1] if smoke else MODELS
     with Client(
         processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ):
-        sizes = {(n, *model): planned(n, *model) for n in COUNTS for model in MODELS}
-    for d, k in MODELS:
+        sizes = {(n, *model): planned(n, *model) for n in COUNTS for model in models}
+    for d, k in models:
         store_bytes = STORE_BYTES // 100 if smoke else STORE_BYTES
         (measured,) = ask("sizes", {"d": d, "k": k, "nbytes": store_bytes}, threads=1)
         for n in COUNTS:

@@ -24,7 +24,7 @@ def x():
     return rows(n=3000)[0]
 
 
-@pytest.fixture(params=TYPES)
+@pytest.fixture(params=TYPES, scope="module")
 def mixture(request, x):
     settings = {"covariance_type": request.param, "n_factors": Q, "random_state": 0}
     return GaussianMixture(3, **settings).fit(x)

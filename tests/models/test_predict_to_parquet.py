@@ -394,7 +394,7 @@ def test_on_a_cluster(tmp_path, monkeypatch):
 def test_names_of_columns_that_are_no_texts(names, of_dask, tmp_path):
     """pandas reads names of its columns as what they are told to be: those of keys are texts."""
     x = np.random.default_rng(0).normal(size=(40, 3))
-    mixture = GaussianMixture(2, random_state=0, max_iter=300)
+    mixture = GaussianMixture(2, random_state=0, max_iter=300, init_params="k-means++", n_init=1)
     frame = pd.DataFrame(x, columns=names)
     rows = dd.from_pandas(frame, npartitions=2) if of_dask else frame
     labels = mixture.fit(x).predict(x)

@@ -49,7 +49,8 @@ def stored(frame, path, name="x.parquet"):
 
 
 def fitted(x, sample_weight=None):
-    return GaussianMixture(3, random_state=0).fit(x, sample_weight=sample_weight)
+    settings = {"random_state": 0, "init_params": "k-means++", "n_init": 1}
+    return GaussianMixture(3, **settings).fit(x, sample_weight=sample_weight)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from daskgmm.testing import EstimatorTests
 
 
 class StudentMixture(MixtureEstimator):
-    tails = "t"
+    tails, init_params, n_init = "t", "k-means++", 1
 
     def __init__(self, n_components=2, *, tol=1e-3, max_iter=100, random_state=None):
         self.n_components, self.tol, self.max_iter = n_components, tol, max_iter
@@ -18,7 +18,7 @@ class StudentMixture(MixtureEstimator):
 
 
 class ContaminatedMixture(MixtureEstimator):
-    tails, covariance_type = "contaminated", "tied"
+    tails, covariance_type, init_params, n_init = "contaminated", "tied", "k-means++", 1
 
     def __init__(self, n_components=2, *, tol=1e-3, max_iter=100, random_state=None):
         self.n_components, self.tol, self.max_iter = n_components, tol, max_iter

@@ -70,9 +70,11 @@ def test_the_rows_are_cut_into_many_batches():
 
 
 @pytest.mark.slow
-@EVERY
-@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize(
+    ("option", "threads"), [(option, 2 + 2 * (i % 2)) for i, option in enumerate(OPTIONS)]
+)
 def test_threads(option, threads):
+    """Of each option two threads go on with what was interrupted, below."""
     with dask.config.set(num_workers=threads):
         assert found(option) == alone(option)
 

@@ -25,6 +25,7 @@ from tests.oracle.data import blobs
 X = blobs(4000, 3, 2, seed=1, separation=10)
 
 SETTINGS = {"n_components": 2, "max_iter": 2, "tol": 0.0, "random_state": 0}
+SETTINGS |= {"init_params": "k-means++", "n_init": 1}
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -5,17 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from daskgmm.gaussian.kernels.compiled.building import build, compiler
-from daskgmm.gaussian.kernels.compiled.library import libraries, library
+from daskgmm.gaussian.kernels.compiled.building import build, compiler, variants
+from daskgmm.gaussian.kernels.compiled.library import FOLDER, libraries, library
 
 TEST_KERNELS = "DASKGMM_TEST_KERNELS"
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """A folder with the libraries of this processor, or one that has others, as with sanitizers."""
+    """A folder with the libraries of this processor, or one that has others, as with sanitizers.
+
+    It is the package's own where all of this source are there; each process would take 3 s to
+    compile them again.
+    """
     if TEST_KERNELS in os.environ:
         return Path(os.environ[TEST_KERNELS])
+    if variants() and len(libraries(FOLDER)) == len(variants()):
+        return FOLDER
     if compiler() is None:
         pytest.skip("no C compiler (cc, or that of CC)")
     path = tmp_path_factory.mktemp("compiled")

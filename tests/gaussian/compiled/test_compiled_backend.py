@@ -129,6 +129,9 @@ def test_sweeps_noise_labels_and_tails(x):
         assert GaussianMixture(2, random_state=0).fit(x, labels=labels).converged_
 
 
+CHEAP = {"init_params": "k-means++", "n_init": 1, "random_state": 0}
+"""A start that takes a tenth of the time of one that is chosen."""
+
 ROOM = [{}, {"noise": True}, {"tails": "t"}, {"tails": "contaminated"}]
 """Settings of fits with and without room for outliers."""
 
@@ -142,8 +145,7 @@ def test_threads_change_no_bit(x, structure, room):
     with dask.config.set({"daskgmm.backend": "compiled"}):
         for threads in (1, 2, 8):
             with dask.config.set(num_workers=threads):
-                settings = {"covariance_type": structure, "random_state": 0, **room}
-                fitted = GaussianMixture(2, **settings).fit(rows)
+                fitted = GaussianMixture(2, covariance_type=structure, **CHEAP, **room).fit(rows)
                 found.append((fitted.means_, fitted.covariances_, fitted.lower_bound_))
     for other in found[1:]:
         for one, another in zip(found[0], other, strict=True):
@@ -154,7 +156,7 @@ def test_threads_change_no_bit(x, structure, room):
 @pytest.mark.parametrize("room", ROOM[1:], ids=str)
 @pytest.mark.parametrize("structure", ["full", "tied", "diag"])
 def test_fits_with_room_for_outliers_are_those_of_numpy(x, structure, room):
-    settings = {"covariance_type": structure, "random_state": 0, "tol": 1e-8, **room}
+    settings = {"covariance_type": structure, "tol": 1e-8, **CHEAP, **room}
     rows, found = np.concatenate([x, 5.0 * x[::20]]), {}
     for name in BACKENDS:
         with dask.config.set({"daskgmm.backend": name}):
