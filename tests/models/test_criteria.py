@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
 from daskgmm.models.facts.criteria import n_in_words
-from daskgmm.models.predictions import prediction
+from daskgmm.models.predictions import scoring
 from tests.oracle.data import STRUCTURES, blobs
 
 N, D, K = 500, 3, 3
@@ -77,13 +77,13 @@ def test_icl_is_what_it_is_defined_as(mixture, source):
 
 def test_icl_reads_the_rows_once(mixture, monkeypatch):
     passes = []
-    map_batches = prediction.map_batches
+    map_batches = scoring.map_batches
 
     def counted(*arguments, **settings):
         passes.append(arguments)
         return map_batches(*arguments, **settings)
 
-    monkeypatch.setattr(prediction, "map_batches", counted)
+    monkeypatch.setattr(scoring, "map_batches", counted)
     mixture.icl(da.from_array(X, chunks=(100, D)))
     assert len(passes) == 1
 
