@@ -45,13 +45,8 @@ class CurvatureWork:
 
 
 def _weighed(block: Block) -> Block:
-    """Return the rows of a block that have a weight, in float64: others may be anything."""
-    beside, x = block.beside, np.asarray(block.x, np.float64)
-    weights = block.weights
-    if weights is None or weights.all():
-        return Block(x, beside)
-    kept = Block(x, beside).kept(np.flatnonzero(weights))
-    return Block(kept.x, kept.beside)
+    """Return the rows of a block that have a weight, in float64."""
+    return Block(np.asarray(block.x, np.float64), block.beside).weighed()
 
 
 def squares_of_scores(data: Dataset, chart: ScoreChart, *, all_rows: bool = False) -> SumsOfSquares:

@@ -154,35 +154,36 @@ class ScoreWork:
         totals = lengths.astype(np.float64)
         if given is not None:
             totals = np.add.reduceat(given.astype(np.float64), starts)
-        groups: list[Group] = [ALL_ROWS]
-        if self.likelihood.gaps:
-            groups = list(by_pattern(block.x))
-        if len(block.x) * self.chart.free.shape[0] < SHORT * len(starts) * len(groups):
-            sums = self._row_by_row(block, lengths, groups)
+        weighed, groups = block.weighed(), [ALL_ROWS]
+        if self.likelihood.gaps and len(weighed.x):
+            groups = list(by_pattern(weighed.x))
+        if len(weighed.x) * self.chart.free.shape[0] < SHORT * len(starts) * len(groups):
+            numbers = np.repeat(np.arange(len(starts)), lengths)
+            if given is not None:
+                numbers = numbers[given > 0]
+            sums = np.zeros((len(starts), self.chart.n_parameters))
+            self._add_row_by_row(weighed, numbers, groups, sums)
         else:
-            counted = block.x if given is None else block.x[given > 0]
-            kernel = self.likelihood.kernel(self.chart, half_range(counted, self.chart.center))
+            kernel = self.likelihood.kernel(self.chart, half_range(weighed.x, self.chart.center))
             sums = self._unit_by_unit(kernel, block, starts)
         return Scores(units, sums, totals, weigh(given, len(block.x)))
 
-    def _row_by_row(self, block: Block, lengths: NDArray[np.intp], groups: list[Group]) -> Array:
-        weights, chart, x = block.weights, self.chart, block.x
-        if weights is not None:  # a row of weight 0 may be anything
-            x = np.where(weights[:, None] > 0, x, chart.parameters.means[0])
-        numbers = np.repeat(np.arange(len(lengths)), lengths)
-        sums = np.zeros((len(lengths), chart.n_parameters))
+    def _add_row_by_row(
+        self, block: Block, numbers: NDArray[np.intp], groups: Sequence[Group], sums: Array
+    ) -> None:
+        """Add the scores of rows to the sums of their units, which `numbers` (m,) tells."""
         for pattern, rows in groups:
-            own, columns = numbers[rows], slice(None) if pattern is None else pattern
-            part = Block(x[rows][:, columns], block.beside.map(itemgetter(rows)))
-            given = self.likelihood.conditioning(chart, pattern)
+            columns = slice(None) if pattern is None else pattern
+            part = Block(block.x[rows][:, columns], block.beside.map(itemgetter(rows)))
+            given, own = self.likelihood.conditioning(self.chart, pattern), numbers[rows]
             for first in range(0, len(own), given.tile_rows):
                 tile = slice(first, first + given.tile_rows)
-                scores, units = scores_of_rows(chart, given, part.part(tile)), own[tile]
-                if weights is not None:
-                    scores *= weights[rows][tile]
+                some, units = part.part(tile), own[tile]
+                scores = scores_of_rows(self.chart, given, some)
+                if some.weights is not None:
+                    scores *= some.weights
                 begins = np.flatnonzero(np.r_[True, units[1:] != units[:-1]])
                 sums[units[begins]] += np.add.reduceat(scores, begins, axis=1).T
-        return sums
 
     def _unit_by_unit(self, kernel: Kernel, block: Block, starts: NDArray[np.intp]) -> Array:
         sums = np.empty((len(starts), self.chart.n_parameters))

@@ -59,3 +59,13 @@ class Block:
         """Return the rows of these indices, of a block without dropped rows."""
         beside = self.beside.map(lambda part: part[indices])
         return Block(self.x[indices], beside, indices, len(self.x))
+
+    def weighed(self) -> Block:
+        """Return the rows that have a weight, of a block without dropped rows.
+
+        Others may be anything, and so may what is beside them.
+        """
+        if self.weights is None or self.weights.all():
+            return self
+        kept = self.kept(np.flatnonzero(self.weights))
+        return Block(kept.x, kept.beside)

@@ -213,6 +213,18 @@ def test_rows_of_weight_0_are_no_rows(mixture):
     assert_allclose(flat(found), flat(mixture.standard_errors(X)), rtol=1e-9)
 
 
+@pytest.mark.parametrize("short", [8_000, 0])
+def test_what_is_beside_rows_of_weight_0_may_be_anything(mixture, monkeypatch, short):
+    """As in a fit: rows one by one, and units at once."""
+    monkeypatch.setattr("daskgmm.em.scores.SHORT", short)
+    rows, noise = np.concatenate([X, X[:9] + 1e6]), np.full((609, 2), 1e-12)
+    noise[600:] = np.array([np.nan, -1.0, np.inf] * 3)[:, None]
+    weights, groups = np.where(np.arange(609) < 600, 1.0, 0.0), np.arange(609) % 60
+    found = mixture.standard_errors(rows, weights, noise_variance=noise, groups=groups)
+    wanted = mixture.standard_errors(X, groups=groups[:600])
+    assert_allclose(flat(found), flat(wanted), rtol=1e-6)
+
+
 def test_rows_that_count_are_as_many_rows():
     counts = R.integers(1, 4, len(X))
     repeated = np.repeat(X, counts, axis=0)
