@@ -418,6 +418,19 @@ def test_predictions_name_the_column_of_an_infinite_value_beside_gaps(names):
             call(table)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+def test_rows_with_gaps_may_be_of_any_precision(dtype):
+    """1e150, beyond which no value may be, is infinite in float32."""
+    found, x = mixture(max_iter=2).fit(GAPS), GAPS[SOME][:50].astype(dtype)
+    wanted = found.score(x.astype(np.float64))
+    assert found.score(x) == pytest.approx(wanted, rel=1e-6)
+    x[7] = [np.nan, 0.0, np.inf]
+    for predict in (found.predict, found.score):
+        with pytest.raises(DataError, match=r"infinity in row 7 .*column 2"):
+            predict(x)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 def test_columns_that_repeat_each_other_are_refused_or_regularised():

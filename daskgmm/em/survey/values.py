@@ -70,7 +70,8 @@ def check_values(
     NaN is usable where there may be `gaps`.
     """
     # In float32, 1e150 would be infinity.
-    z = np.asarray(z, np.float64)
+    with np.errstate(over="ignore"):  # of longer numbers, to infinity
+        z = np.asarray(z, np.float64)
     bad = ~(np.abs(z) <= LARGEST_VALUE)
     if gaps:
         bad &= ~np.isnan(z)

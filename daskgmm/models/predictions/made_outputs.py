@@ -172,8 +172,12 @@ class Outputs:
         if missing is None or not missing.any():
             return self._predicted(predictor, x, place)
         present, found = np.flatnonzero(~missing), self.empty(len(x))
-        for name, values in self._predicted(predictor, x[present], place.at(present)).items():
-            found[name][present] = values
+        given = x[present]
+        for piece in predictor.pieces(given):  # all at once would need twice the memory
+            rows = present[piece]
+            part = self._predicted(predictor, given[piece], place.at(rows))
+            for name, values in part.items():
+                found[name][rows] = values
         return found
 
     def _predicted(

@@ -28,7 +28,7 @@ from daskgmm.gaussian.kernels.prediction import Prediction, Targets
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
-from daskgmm.gaussian.missing.patterns import Pattern, by_pattern
+from daskgmm.gaussian.missing.patterns import Pattern, by_pattern, pool_rows
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.drawing import Draws
 from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
@@ -47,8 +47,8 @@ NOT_ASKED: Mapping[str, Any] = {"_asked_backend": False, "_by_backend": None}
 DOUBLE = 8
 """Bytes of a number of double precision."""
 
-SCORED_ROWS = 1 << 16
-"""Rows whose log densities are in memory at once; tiles have a power of two, which divides it."""
+ROWS_AT_ONCE = 1 << 16
+"""Rows whose results are in memory at once; tiles have a power of two, which divides it."""
 
 
 class Predictor:
@@ -169,9 +169,7 @@ class Predictor:
         entropy is nan without `disorder`.
         """
         if not disorder:
-            length = max(1, len(x)) if self._has_gaps(x) else SCORED_ROWS
-            parts = (slice(first, first + length) for first in range(0, len(x), length))
-            return sum(self._score(x, weights, place, rows) for rows in parts), np.nan
+            return sum(self._score(x, weights, place, rows) for rows in self.pieces(x)), np.nan
         likelihood, entropy = 0.0, 0.0
         with one_blas_thread(), small_buffers():
             for rows, posterior in self.posteriors(x, place):
@@ -185,6 +183,11 @@ class Predictor:
     ) -> float:
         found = self.log_densities(x[rows], place.after(rows.start))
         return _weighted(found, None if weights is None else weights[rows])
+
+    def pieces(self, x: NDArray[Any]) -> Iterator[slice]:
+        """Yield the rows of x that are best predicted at once: as many as patterns of gaps want."""
+        length = pool_rows(self.n_columns) if self._has_gaps(x) else ROWS_AT_ONCE
+        return (slice(first, first + length) for first in range(0, len(x), length))
 
     def log_densities(
         self, x: NDArray[Any], place: Place, labels: NDArray[np.intp] | None = None
@@ -224,7 +227,8 @@ class Predictor:
         # The kernel is chosen tile by tile, of the rows that `_posteriors_of_whole` has in one:
         # results must not depend on the ranges that happen to be known to be safe.
         height, first = self._fast.rows_of_tile(len(x)), 0
-        at_once = len(x) if self.transform.coordinates is None else height
+        in_place = self.transform.coordinates is None and x.dtype.itemsize <= DOUBLE
+        at_once = len(x) if in_place else height
         while first < len(x):
             stop = min(first + at_once, len(x))
             seen = self._seen(x[first:stop])
@@ -249,8 +253,11 @@ class Predictor:
         """Return rows in the coordinates of the mixture, at most in double precision."""
         coordinates = self.transform.coordinates
         seen = x if coordinates is None else coordinates.apply(x)
+        if seen.dtype.itemsize <= DOUBLE:
+            return seen
         # Of longer numbers a back end would round the distance from the centre otherwise.
-        return seen.astype(np.float64) if seen.dtype.itemsize > DOUBLE else seen
+        with np.errstate(over="ignore"):  # to infinity, which is refused
+            return seen.astype(np.float64)
 
     def _check(self, half_range: Array, x: NDArray[Any], place: Place) -> None:
         """Raise an error for rows with values that are too large, or missing."""
@@ -271,7 +278,8 @@ class Predictor:
         return {**self.__dict__, **NOT_ASKED}  # it has addresses in the memory of this process
 
     def _has_gaps(self, x: NDArray[Any]) -> bool:
-        return self.transform.marginalise and bool(np.isnan(x.sum()))
+        with np.errstate(invalid="ignore", over="ignore"):  # infinities cancel
+            return self.transform.marginalise and bool(np.isnan(x.sum()))
 
     def posteriors(
         self, x: NDArray[Any], place: Place
@@ -289,8 +297,10 @@ class Predictor:
         self, x: NDArray[Any], place: Place
     ) -> Iterator[tuple[NDArray[np.intp], Posterior]]:
         """Yield posteriors of rows that miss values, pattern by pattern."""
-        if not max(np.fmax.reduce(x, axis=None), -np.fmin.reduce(x, axis=None)) <= LARGEST_VALUE:
-            # Before columns are left out, which would change the number of the one named.
+        # In float64, as 1e150 is infinite in float32. Before columns are left out, which would
+        # change the number of the one named.
+        ends = float(np.fmax.reduce(x, axis=None)), -float(np.fmin.reduce(x, axis=None))
+        if not max(ends) <= LARGEST_VALUE:
             check_values(x.T, place, self.columns, gaps=True)
         whole = unstructured(self.parameters, structure_of(self.parameters))
         for pattern, rows in by_pattern(x):

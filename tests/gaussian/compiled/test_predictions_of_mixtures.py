@@ -142,6 +142,18 @@ def test_rows_beside_gaps_are_what_they_are_alone(x, fitted):
     assert (dropping.predict(holed)[~whole] == -1).all()
 
 
+def test_rows_beside_missing_ones_are_predicted_in_pieces(x, fitted, calls, monkeypatch):
+    """A block of outputs is in memory once, not a second time without the rows that miss values."""
+    mixture, holed = fitted({"missing": "drop"}), x.copy()
+    holed[::50, 1] = np.nan
+    expected = mixture.predict_proba(holed)
+    assert max(calls) == len(x) - np.isnan(holed).sum()
+    calls.clear()
+    monkeypatch.setattr("daskgmm.models.predictions.prediction.ROWS_AT_ONCE", 512)
+    assert_array_equal(mixture.predict_proba(holed), expected)
+    assert max(calls) == 512
+
+
 def predictor_of(name):
     return Predictor(random_mixture(STRUCTURES[name], 3, 2))
 
@@ -168,9 +180,10 @@ def test_tiles_of_far_rows_are_numpy_s_whatever_was_predicted_before(calls):
         assert_array_equal(mixed[name], values)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200, np.longdouble("1e4000")])
 def test_rows_that_no_mixture_takes_are_named(value):
-    x = np.zeros((9000, 2))
+    x = np.zeros((9000, 2), type(value))
     x[8500, 1] = value
     outputs = Outputs.of(("label",), 3, "float64", None, missing=False)
     said = []
@@ -180,6 +193,8 @@ def test_rows_that_no_mixture_takes_are_named(value):
         with pytest.raises(ValueError, match="row 8500") as error:
             outputs.predict(predictor, x, PLACE)
         said.append(str(error.value))
+        with pytest.raises(ValueError, match="row 8500"):
+            predictor.score(x, None, PLACE)
     assert said[0] == said[1]
 
 
