@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,13 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 
+TYPES: Mapping[str, tuple[str, ...]] = {
+    "labels": ("i1", "i2", "i4", "i8"),
+    "responsibilities": ("f8", "f4", "u1"),
+    "log_densities": ("f8", "f4"),
+}
+"""Types that each of `Targets` may have, in the byte order of the processor; `u1` is of steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -18,7 +26,7 @@ class Targets:
 
     Attributes
     ----------
-    labels : ndarray of int, shape (n,), or None
+    labels : ndarray of signed int, shape (n,), or None
         The most probable component, the first one of several; -1 for a uniform component.
     responsibilities : ndarray of shape (n, k) or (n, k + 1), or None
         Those of components, and then of the uniform one; of float64, float32 or uint8. The entries

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from daskgmm.gaussian.kernels.prediction import Targets
+from daskgmm.gaussian.kernels.prediction import TYPES, Targets
 from daskgmm.models.predictions.output import Output
 from daskgmm.models.predictions.outputs import BY_BACKEND
 
@@ -33,5 +33,9 @@ def targets_of(arrays: Sequence[Output], found: Mapping[str, NDArray[Any]]) -> T
 
 
 def _kind(output: Output) -> str | None:
-    """Return the name of a field of `Targets`; None for an output that is none."""
-    return next((name for own, name in BY_BACKEND if own is output.compute), None)
+    """Return the field of `Targets` that an output is; None if it is none, or of another type."""
+    kind = next((name for own, name in BY_BACKEND if own is output.compute), None)
+    dtype = output.dtype
+    if kind is None or not dtype.isnative or dtype.str[1:] not in TYPES[kind]:
+        return None
+    return kind if (dtype.kind == "u") == bool(output.levels) else None

@@ -1,6 +1,7 @@
 """Predictions of mixtures where the compiled kernel is installed."""
 
 import pickle
+from dataclasses import replace
 
 import dask
 import dask.array as da
@@ -17,6 +18,7 @@ from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
 from daskgmm.models.predictions.filled_posterior import FilledPosterior
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.noisy import NoisyPredictor
+from daskgmm.models.predictions.outputs import OUTPUTS as TABLE
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.rows.opening import as_rows
@@ -152,6 +154,27 @@ def test_rows_beside_missing_ones_are_predicted_in_pieces(x, fitted, calls, monk
     monkeypatch.setattr("daskgmm.models.predictions.prediction.ROWS_AT_ONCE", 512)
     assert_array_equal(mixture.predict_proba(holed), expected)
     assert max(calls) == 512
+
+
+OWN_TYPES = [("label", "f8", 0), ("label", ">i4", 0), ("posterior", "f2", 0)]
+OWN_TYPES += [("posterior", "f4", 100), ("posterior", "i2", 1000), ("log_density", "i4", 0)]
+
+
+@pytest.mark.parametrize(("name", "dtype", "levels"), OWN_TYPES)
+def test_outputs_of_other_types_are_written_by_numpy(x, fitted, monkeypatch, name, dtype, levels):
+    """An entry of one's own may be another one in a type that no back end writes."""
+
+    def own(asked):
+        (made,) = TABLE[name](asked)
+        return [replace(made, name="own", dtype=np.dtype(dtype), levels=levels, fill=0)]
+
+    monkeypatch.setitem(TABLE, "own", own)
+    outputs = Outputs.of(("own", name), 3, "float64", None, missing=False)
+    found = outputs.predict(fitted({})._predictor(), x, PLACE)
+    values = found[name] if levels == 0 else np.rint(levels * found[name])
+    alone = Outputs.of(("own",), 3, "float64", None, missing=False)
+    for each in (found, alone.predict(fitted({})._predictor(), x, PLACE)):
+        assert_array_equal(each["own"], values.astype(dtype))
 
 
 def predictor_of(name):
