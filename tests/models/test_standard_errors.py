@@ -225,6 +225,17 @@ def test_what_is_beside_rows_of_weight_0_may_be_anything(mixture, monkeypatch, s
     assert_allclose(flat(found), flat(wanted), rtol=1e-6)
 
 
+@pytest.mark.parametrize("beside", [{}, {"weights_are": "counts"}])
+@pytest.mark.parametrize("missing", ["error", "marginalise"])
+def test_rows_whose_scores_have_no_squares_are_not_those_of_the_fit(mixture, missing, beside):
+    far = X.copy()
+    far[5, 1] = 1e120
+    weights = np.ones(len(X)) if beside else None
+    fitted_here = mixture if missing == "error" else fitted(missing=missing)
+    with pytest.raises(ValueError, match="no maximum of the likelihood .*more than 1,000 times"):
+        fitted_here.standard_errors(far, weights, **beside)
+
+
 def test_rows_that_count_are_as_many_rows():
     counts = R.integers(1, 4, len(X))
     repeated = np.repeat(X, counts, axis=0)

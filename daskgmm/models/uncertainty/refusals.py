@@ -54,6 +54,9 @@ FARTHEST = 0.25
 SURELY = 1000.0
 """The same, beyond which it is no number: nothing is quadratic so far away."""
 
+LARGEST_STEP = 1e100
+"""Step of EM, in standard errors, beyond which squares of scores might overflow."""
+
 LEAST_TOL = 1e-12
 """Relative gains below are rounding: no fit is told to stop there."""
 
@@ -188,17 +191,22 @@ def check_off_the_floor(mixture: Any, parameters: Parameters, sample: Sample) ->
         )
 
 
-def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
-    """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
-    if found.least > LEAST_CURVATURE:
-        return
+def check_slope(slope: Array, total: float, farthest: float = LARGEST_STEP) -> None:
+    """Raise `ValueError` if a step of EM, from scores (P,) of rows of this weight, is so far."""
     step = float(np.abs(slope).max()) / math.sqrt(total)
-    if step > FARTHEST:
+    if not step <= farthest:
         raise ValueError(
             "The parameters are at no maximum of the likelihood of these rows: a step of EM moves "
             f"them by {_up_to(step)} what would be standard errors if components were known. "
             f"{GO_ON.format('a smaller tol')}"
         )
+
+
+def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
+    """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
+    if found.least > LEAST_CURVATURE:
+        return
+    check_slope(slope, total, FARTHEST)
     k, weights = chart.parameters.n_components, chart.parameters.weights
     own = (chart.free @ found.weakest).reshape(k, -1)
     shares = (own**2).sum(1) * weights

@@ -46,6 +46,7 @@ from daskgmm.models.uncertainty.refusals import (
     check_identified,
     check_off_the_floor,
     check_regularised,
+    check_slope,
     check_units,
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
@@ -99,6 +100,7 @@ def standard_errors(
                 warn_user(message, WeightsWarning)
         check_units(_units(found, rows_count), unit, found.weighing.rows)
         assert found.sample is not None, "some rows have a weight"
+        check_slope(found.sums.sum(0), float(found.weights.sum()))
         check_off_the_floor(mixture, chart.parameters, found.sample)
         curvature = curvature_of(data, chart, rows_count=rows_count)
         errors = _estimated(mixture, chart, found, curvature, unit)
