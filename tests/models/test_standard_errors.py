@@ -232,7 +232,7 @@ def test_rows_whose_scores_have_no_squares_are_not_those_of_the_fit(mixture, mis
     far[5, 1] = 1e120
     weights = np.ones(len(X)) if beside else None
     fitted_here = mixture if missing == "error" else fitted(missing=missing)
-    with pytest.raises(ValueError, match="no maximum of the likelihood .*more than 1,000 times"):
+    with pytest.raises(ValueError, match=r"no maximum of the likelihood .*more than 1,000 times"):
         fitted_here.standard_errors(far, weights, **beside)
 
 
