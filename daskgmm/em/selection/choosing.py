@@ -74,7 +74,9 @@ def check_kept(data: Dataset, request: SweepRequest, state: SweepState) -> None:
     check_survey(state.survey, coordinates, data.rows)
     found = [model.settings for model in state.models]
     found += [failure.settings for failure in state.failures]
-    if not set(found) <= set(request.settings):
+    # More iterations may be allowed now than when it was kept.
+    max_iter = request.settings[0].max_iter
+    if not {replace(each, max_iter=max_iter) for each in found} <= set(request.settings):
         raise ValueError("it has a model of other settings than those of the sweep")
     for model in state.models:
         check_fit(model.fit, model.settings, coordinates, d)
