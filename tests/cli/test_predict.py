@@ -62,7 +62,7 @@ def test_rows_with_gaps_are_looked_at_and_filled(folder, rows, call):
     write_zarr("holes.zarr", rows, (701, 3))
     fit = ("fit", "holes.zarr", "-k", 3, "-o", "m.json", "--missing", "marginalise")
     assert call(*fit).exit_code == 0
-    outputs = ("--outputs", "label,imputed", "--dtype", "float64")
+    outputs = ("--outputs", "label,imputed")
     done = call("predict", "m.json", "holes.zarr", "-o", "p.zarr", *outputs)
     assert done.exit_code == 0, done.output
     assert "none" not in done.stdout

@@ -330,8 +330,28 @@ def test_imputed_rows_in_zarr_and_parquet(tmp_path):
     named.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "p.parquet", **outputs)
     written = pd.read_parquet(tmp_path / "p.parquet")
     np.testing.assert_allclose(written[["a", "b", "c"]], wanted, rtol=1e-9)
+    named.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "d.parquet", ("imputed",))
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "d.parquet"), written[["a", "b", "c"]], check_exact=True
+    )
     with pytest.raises(ValueError, match="key 'a'"):
         named.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "q", ("imputed",), key="a")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "written"), [(None, "f8"), ("uint8", "f8"), ("float64", "f8"), ("float32", "f4")]
+)
+def test_values_that_are_there_are_imputed_as_they_are(tmp_path, dtype, written):
+    """Days since 4713 BC have minutes, which float32 lacks: only who asks for it gets it."""
+    days = GAPS + 2451545.1234
+    found = mixture().fit(days)
+    outputs = ("posterior", "imputed")
+    found.predict_to_zarr(days, tmp_path / "p.zarr", outputs, dtype=dtype)
+    filled = zarr.open_array(tmp_path / "p.zarr/imputed")[:]
+    assert filled.dtype == written
+    np.testing.assert_array_equal(filled, found.impute(days).astype(written))
+    posterior = zarr.open_array(tmp_path / "p.zarr/posterior")
+    assert posterior.dtype == (dtype or "float32")
 
 
 def test_declared_missing_values_are_gaps(tmp_path):

@@ -33,8 +33,9 @@ from daskgmm.names import DTYPES, OUTPUTS
     "cluster_posterior; of ppca, factor and mcfa latent, reconstruction_error.",
 )  # fmt: skip
 @click.option(
-    "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True,
-    help="Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.",
+    "--dtype", type=click.Choice(DTYPES),
+    help="Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.  "
+    "[default: float32; of imputed float64]",
 )  # fmt: skip
 @click.option(
     "--top", type=click.IntRange(1), metavar="M",

@@ -679,7 +679,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         out: str | os.PathLike[str],
         outputs: Sequence[str] = ("label",),
         *,
-        dtype: str = "float32",
+        dtype: str | None = None,
         top: int | None = None,
         chunks: int | Mapping[str, int] | None = None,
         shards: int | Mapping[str, int] | None = None,
@@ -712,9 +712,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             for "top" (-1), "largest_posterior" and "ambiguity". Of types with factors also
             "latent" (as `transform`) and "reconstruction_error" (the squared distance of the row
             from `inverse_transform` of it, in the coordinates of the mixture).
-        dtype : {"float32", "float64", "uint8"}
-            Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
-            means missing), with a `scale_factor`, which xarray applies.
+        dtype : {"float32", "float64", "uint8"}, optional
+            Of probabilities, by default float32. uint8 is in steps of 1/255 (1/254 with
+            ``missing="drop"``, where 255 means missing), with a `scale_factor`, which xarray
+            applies. "imputed" is in float64, unless float32 is asked for.
         top : int, optional
             How many components "top" writes; by default 2, or 1 of a single component.
         chunks, shards : int or mapping from dimension to int, optional
@@ -769,7 +770,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         outputs: Sequence[str] = ("label",),
         *,
         key: str | Sequence[str] | None = None,
-        dtype: str = "float32",
+        dtype: str | None = None,
         top: int | None = None,
         overwrite: bool = False,
         noise_variance: Any = None,
@@ -803,8 +804,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             Columns of any type, or the name of a data frame's index, to carry along as they
             are. By default the index of a data frame, also one that was stored with Parquet
             files; with ``key=()`` nothing.
-        dtype : {"float32", "float64"}
-            Of probabilities and densities.
+        dtype : {"float32", "float64"}, optional
+            Of probabilities and densities, by default float32; "imputed" is in float64, unless
+            float32 is asked for.
         top : int, optional
             How many components "top" writes; by default 2, or 1 of a single component.
         overwrite : bool
@@ -1044,7 +1046,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def wanted_outputs(
-    predictor: Predictor, names: Sequence[str], dtype: str, top: int | None
+    predictor: Predictor, names: Sequence[str], dtype: str | None, top: int | None
 ) -> Outputs:
     """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing

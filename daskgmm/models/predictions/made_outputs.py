@@ -95,7 +95,7 @@ class Outputs:
         cls,
         names: Sequence[str],
         k: int,
-        dtype: str,
+        dtype: str | None,
         top: int | None,
         *,
         missing: bool,
@@ -134,7 +134,7 @@ class Outputs:
                 f"some of {', '.join(makers)}. If a module of yours adds it to them, import that "
                 "first (--import)."
             )
-        if dtype not in DTYPES:
+        if dtype is not None and dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         most = min(TOP, k) if top is None else top
         asked = Asked(k, dtype, most, missing, noise, q, clusters, d, columns)

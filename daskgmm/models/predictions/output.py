@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -155,8 +155,9 @@ class Asked:
     ----------
     k : int
         Components.
-    dtype : {"float32", "float64", "uint8"}
-        Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.
+    dtype : {"float32", "float64", "uint8"}, or None
+        Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing. None is
+        float32, and float64 for values of the rows themselves.
     top : int
         How many of the most probable components "top" holds.
     missing : bool
@@ -174,7 +175,7 @@ class Asked:
     """
 
     k: int
-    dtype: str
+    dtype: str | None
     top: int
     missing: bool
     noise: bool = False
@@ -207,7 +208,8 @@ class Asked:
         """Return an output of numbers from 0 to 1."""
         about: dict[str, Any] = {"long_name": long_name, "units": "1"}
         if self.dtype != "uint8":
-            return Output(name, dims, shape, np.dtype(self.dtype), np.nan, 0, about, compute)
+            dtype = np.dtype(self.dtype or "float32")
+            return Output(name, dims, shape, dtype, np.nan, 0, about, compute)
         levels, fill = (254, 255) if self.missing else (255, 0)
         about["scale_factor"] = 1 / levels
         if self.missing:
@@ -225,6 +227,18 @@ class Asked:
         """Return an output of any real numbers a row: in float64 if asked for, else float32."""
         dtype = np.dtype("float64" if self.dtype == "float64" else "float32")
         return Output(name, dims, shape, dtype, np.nan, 0, {"long_name": long_name}, compute)
+
+    def values(
+        self,
+        name: str,
+        compute: Compute,
+        long_name: str,
+        dims: tuple[str, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> Output:
+        """Return an output of values of the rows: in float32 if asked for, else as they are."""
+        dtype = np.dtype("float32" if self.dtype == "float32" else "float64")
+        return replace(self.number(name, compute, long_name, dims, shape), dtype=dtype)
 
     def check_factors(self, name: str) -> None:
         """Raise `ValueError` for an output of factors if the mixture has none."""

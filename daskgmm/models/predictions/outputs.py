@@ -194,7 +194,7 @@ def _errors_of(posterior: Posterior) -> NDArray[Any]:
 
 def _imputed(asked: Asked) -> list[Output]:
     long_name = "values, with the expectation of the mixture where they are missing"
-    found = asked.number(IMPUTED, _imputed_of, long_name, (COLUMN,), (asked.d,))
+    found = asked.values(IMPUTED, _imputed_of, long_name, (COLUMN,), (asked.d,))
     about = {"columns": list(asked.columns)} if asked.columns else {}
     return [replace(found, column_names=asked.columns, attributes={**found.attributes, **about})]
 

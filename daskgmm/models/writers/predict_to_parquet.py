@@ -80,7 +80,7 @@ class ParquetJob(Job):
         return int(tally.counts[-1])
 
 
-def check_columns(table: Table, outputs: Outputs, dtype: str) -> None:
+def check_columns(table: Table, outputs: Outputs, dtype: str | None) -> None:
     """Raise `ValueError` unless outputs can be columns beside the keys of a table."""
     if dtype == "uint8":
         raise SettingError(

@@ -50,7 +50,7 @@ def write_to_parquet(
     *,
     read: Any,
     beside: Any = None,
-    dtype: str,
+    dtype: str | None,
     overwrite: bool,
     progress: Progress | None,
 ) -> Written:
