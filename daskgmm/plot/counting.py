@@ -57,4 +57,5 @@ def outside(seen: Array, present: float, what: str) -> str:
     part = 1.0 - float(seen.sum()) / present if present else 0.0
     if part < 5e-4:
         return ""
-    return f"{100 * part:.2g} % of {what} outside" if part < 0.9995 else f"all {what} outside"
+    some = f"{100 * part:.2g} % of {what}" if part < 0.9995 else f"all {what}"
+    return f"{some} beyond the axes"

@@ -112,6 +112,7 @@ def test_options_are_of_urls_only(folder, call, model):
     ("options", "code", "words"),
     [
         (("--outputs", "labels"), 2, "outputs names 'labels' (--outputs)"),
+        (("--outputs", "labels"), 2, "Did you mean 'label'?"),
         (("--outputs", ""), 2, "outputs names nothing (--outputs)"),
         (("--outputs", "label,,top"), 2, "no list of names"),
         (("--dtype", "int8"), 2, "--dtype"),

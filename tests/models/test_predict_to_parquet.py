@@ -329,7 +329,7 @@ def test_nothing_is_lost(tmp_path):
 def test_bad_requests(tmp_path):
     out = tmp_path / "out"
     for message, settings in {
-        "outputs names 'labels'": {"outputs": ["labels"]},
+        "outputs names 'labels'.* Did you mean 'label'": {"outputs": ["labels"]},
         "Parquet has none; give 'float32'": {"dtype": "uint8"},
         "X has no column 'nome'": {"key": "nome"},
         "named twice": {"key": ["name", "name"]},

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from daskgmm import plot
 from daskgmm.errors import DataError, SettingError
 from daskgmm.models.pictures.binning import bin_rows, bins
-from daskgmm.plot.counting import FACTORS, FINE
+from daskgmm.plot.counting import FACTORS, FINE, outside
 
 EDGES = np.array([np.linspace(-2, 9, 25), np.linspace(-3, 4, 25), np.linspace(0, 10, 25)])
 
@@ -108,3 +108,16 @@ def test_wrong_numbers_of_bins(mixture, rows):
             plot.components(mixture, rows, [0, 1], bins=wrong)
     with pytest.raises(SettingError, match="X is not"):
         plot.corner(mixture, sample_weight=np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (100.0, ""),
+        (99.0, "1 % of rows beyond the axes"),
+        (0.0, "all rows beyond the axes"),
+    ],
+)
+def test_rows_beyond_the_axes_are_told(seen, said):
+    """They are not those outside the ellipses, which pictures speak of beside them."""
+    assert outside(np.array([seen]), 100.0, "rows") == said

@@ -20,6 +20,7 @@ from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.targets import are_targets, targets_of
 from daskgmm.names import DTYPES
+from daskgmm.spelling import did_you_mean
 
 
 def _made(name: str, make: Make, asked: Asked) -> tuple[Output, ...]:
@@ -132,7 +133,7 @@ class Outputs:
             raise SettingError(
                 f"outputs names {', '.join(map(repr, unknown)) or 'nothing'} (--outputs); give "
                 f"some of {', '.join(makers)}. If a module of yours adds it to them, import that "
-                "first (--import)."
+                f"first (--import).{did_you_mean(next(iter(unknown), ''), makers)}"
             )
         if dtype is not None and dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
