@@ -113,9 +113,14 @@ def line(event: Event, objective: str = "log likelihood") -> str:
             measured = f"{counted(event.rows, 'row')}  {size(event.nbytes)}"
             return f"{event.name}  {measured}  {speed(event.rows, event.seconds)}"
         case StartFound():
+            anew = (
+                "  scikit-learn's start ends as well, and EM begins from that"
+                if event.begun_anew
+                else ""
+            )
             return (
                 f"start  best of {event.candidates} on a sample of {counted(event.rows, 'row')}  "
-                f"{objective} {event.lower_bound:.5f}  {event.seconds:.2f} s"
+                f"{objective} {event.lower_bound:.5f}  {event.seconds:.2f} s{anew}"
             )
         case Started(initialisation=number) if number:
             return f"start {number + 1}"

@@ -104,12 +104,16 @@ class StartFound:
     lower_bound : float
         Of the best, on the sample.
     seconds : float
+    begun_anew : bool
+        Whether scikit-learn's start ends as well as the best, and EM takes its way from there: the
+        first lower bounds that follow are below this one.
     """
 
     rows: int
     candidates: int
     lower_bound: float
     seconds: float
+    begun_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import sklearn.mixture
 
 from daskgmm import GaussianMixture
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.events import StartFound, silence
+from daskgmm.em.events import Iterated, StartFound, silence
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import SHORT_ITER, Part, race, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
@@ -157,6 +157,20 @@ def test_which_fits_of_small_data_compare_starts(settings, candidates):
     mixture.fit(blobs(200, 2, 2, separation=6.0), listen=events.append)
     found = [event.candidates for event in events if isinstance(event, StartFound)]
     assert found == candidates
+
+
+@pytest.mark.parametrize(
+    ("rows", "k", "anew"),
+    [(blobs(200, 2, 2, separation=6.0), 2, True), (blobs(500, 6, 2, separation=3.0), 6, False)],
+)
+def test_a_fit_that_begins_anew_says_so(rows, k, anew):
+    """Its first lower bounds are below that of the start, which nothing else would explain."""
+    events = []
+    GaussianMixture(k, random_state=0).fit(rows, listen=events.append)
+    (found,) = [event for event in events if isinstance(event, StartFound)]
+    first = next(event.lower_bound for event in events if isinstance(event, Iterated))
+    assert found.begun_anew == anew
+    assert (first < found.lower_bound - 1e-9) == anew
 
 
 def test_more_starts_are_compared_where_the_first_ones_differ():

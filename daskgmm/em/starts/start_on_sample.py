@@ -127,13 +127,15 @@ def best_of_all_rows(
     others += _of_clean_rows(draw, settings, seeds, [own, *others], begin)
     driven = last.all_continued(ranked(others)[:FINALISTS])
     best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
-    rows.listen(StartFound(draw.m, 1 + tried, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
     as_good = ROUNDING if _is_stuck(own) else max(AS_GOOD * settings.tol, ROUNDING)
-    if best.degenerate == own.degenerate and gain <= as_good:
-        # Where scikit-learn has no such model EM need not take its way once more.
-        return first if model_of(settings, rows.survey).has_chart else Fit(own.fit.step)
-    return Fit(best.fit.step)
+    is_own = best.degenerate == own.degenerate and gain <= as_good
+    # Where scikit-learn has no such model EM need not take its way once more.
+    anew = is_own and model_of(settings, rows.survey).has_chart
+    rows.listen(StartFound(draw.m, 1 + tried, best.fit.lower_bound, seconds, anew))
+    if anew:
+        return first
+    return Fit(own.fit.step if is_own else best.fit.step)
 
 
 def _of_clean_rows(
