@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,18 +133,30 @@ class Evaluated:
 
 
 def evaluate(
-    rows: TrainingSet, fits: Sequence[Fit], settings: Sequence[Settings]
+    rows: TrainingSet,
+    fits: Sequence[Fit],
+    settings: Sequence[Settings],
+    riding: Collection[int] = (),
 ) -> list[Evaluated | IllDefinedError]:
-    """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
+    """Return what one pass finds for the proposals of several fits, or why an M-step fails.
+
+    An M-step that loses its digits is made again after a pass of its own; of the fits at the places
+    `riding` it fails instead.
+    """
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
     models = [model_of(chosen, rows.survey) for chosen in settings]
     number, together = 1 + max(len(fit.iterations) for fit in fits), _components(old)
     kernels = [model.kernel(each, together) for model, each in zip(models, old, strict=True)]
     many, ended = expect(rows, kernels, number)
     found: list[Evaluated | IllDefinedError] = []
-    for fit, model, parameters, moments in zip(fits, models, old, many, strict=True):
+    for place, (fit, model, parameters, moments) in enumerate(
+        zip(fits, models, old, many, strict=True)
+    ):
         number, nbytes = 1 + len(fit.iterations), ended.nbytes
         step, points = _attempted(model, moments, parameters)
+        if points is not None and place in riding:
+            found.append(IllDefinedError("The M-step needs a pass of its own."))
+            continue
         if points is not None:
             # Once more, about the new means: the next pass would begin from noise.
             kernel = model.kernel_about(parameters, points)

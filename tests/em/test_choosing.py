@@ -8,7 +8,7 @@ import pytest
 import daskgmm.em.models.model
 from daskgmm import sweep
 from daskgmm.companions import ALONE
-from daskgmm.em.events import Iterated, silence
+from daskgmm.em.events import Iterated, PassEnded, silence
 from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
 from daskgmm.em.selection.riding import with_riding
@@ -142,21 +142,42 @@ def test_beaten_models_ride_where_that_is_cheap_and_the_sample_a_part(monkeypatc
     assert riding() == [True, False, False, False]
 
 
+def on_sample(model):
+    """Return a model that converged on the sample, and is to ride."""
+    fit = replace(model.fit, iterations=(iterated(-2.0),) * 9, converged=True)
+    return replace(model, fit=fit, rides=True)
+
+
 def test_no_pass_is_made_for_what_rides(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
     data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
     riding = replace(model(1.0, False), rides=True)
-    narrow = replace(model(0.5, False, k=3), rides=True)
+    narrow = on_sample(model(0.5, False, k=3))
     begun = SweepState(SURVEY, None, (model(1.0, True, seed=7), riding, narrow))
     assert not begun.ended
     assert SweepState(SURVEY, None, (riding,)).ended
-    state, told = choosing.stepped(TrainingSet(data, SURVEY, silence), begun, SURVEY.weight)
+    events = []
+    state, told = choosing.stepped(TrainingSet(data, SURVEY, events.append), begun, SURVEY.weight)
+    assert sum(isinstance(each, PassEnded) for each in events) == 1
     went, rode, failed = state.models
     assert (told.models, told.left, state.failures) == (3, 1, ())
     assert [each.passes for each in state.models] == [1, 1, 0]
     assert rode.fit.lower_bound == went.fit.lower_bound
     # Where its M-step fails it is left as it was.
     assert (failed.rides, failed.fit) == (False, narrow.fit)
+
+
+def test_what_rode_before_its_m_step_fails_has_its_passes(monkeypatch):
+    data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
+    rows = TrainingSet(data, SURVEY, silence)
+    models = model(1.0, True), on_sample(model(0.5, False, k=3))
+    state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models), SURVEY.weight)
+    rode = state.models[1]
+    assert (rode.passes, len(rode.fit.iterations), rode.fit.converged) == (1, 1, False)
+    fails_on_all_rows(monkeypatch, 3)
+    state, _ = choosing.stepped(rows, state, SURVEY.weight)
+    assert state.models[1] == replace(rode, rides=False)
+    assert state.models[1].passes == 1
 
 
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")

@@ -100,9 +100,10 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
     `n` are the rows that criteria count.
     """
     going = [index for index, model in enumerate(state.models) if model.takes_part]
-    fits = [state.models[index].fit for index in going]
+    fits = [state.models[index].on_rows for index in going]
     settings = [state.models[index].settings for index in going]
-    evaluated = evaluate(rows, fits, settings)
+    riding = {place for place, index in enumerate(going) if state.models[index].rides}
+    evaluated = evaluate(rows, fits, settings, riding)
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         if isinstance(each, IllDefinedError) and models[index].rides:
@@ -112,7 +113,7 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
             failures.append(Failure(chosen, models.pop(index).seed, str(each), True))
             continue
         fit = advanced(fit, each, chosen, fit.lower_bound, index)
-        models[index] = replace(models[index], fit=fit)
+        models[index] = replace(models[index], fit=fit, rode=models[index].rides)
     left = sum(not model.ended for model in models.values())
     most = max((model.passes for model in models.values()), default=0)
     iterated = SweepIterated(most, len(going), left, *_best_by_bic(models.values(), rows.survey, n))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from daskgmm.em.loop import Fit
 from daskgmm.em.selection.state import Model
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -33,7 +32,7 @@ def with_riding(models: Sequence[Model], survey: Survey, sample_rows: int) -> li
     if seconds > RIDING_SECONDS:
         return list(models)
     return [
-        replace(model, fit=Fit(model.fit.step), rides=True) if index in beaten else model
+        replace(model, rides=True) if index in beaten else model
         for index, model in enumerate(models)
     ]
 

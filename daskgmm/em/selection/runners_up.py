@@ -11,7 +11,7 @@ from daskgmm.em.survey.survey import Survey
 
 def begun_anew(model: Model) -> Model:
     """Return a model of the sample that goes on, on all rows."""
-    return replace(model, fit=Fit(model.fit.step), on_all_rows=True, rides=False)
+    return replace(model, fit=Fit(model.fit.step), on_all_rows=True, rides=False, rode=False)
 
 
 def with_runners_up(state: SweepState, survey: Survey) -> SweepState:

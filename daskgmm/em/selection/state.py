@@ -26,7 +26,7 @@ class Model:
     seed : int
         Of its start.
     fit : Fit
-        How far it has come: on all rows, or on the sample if it stayed there.
+        How far it has come: on all rows, or on the sample if it took part in no pass.
     on_all_rows : bool
         Whether it was not clearly beaten on the sample: passes are made for it.
     held_out : HeldOut or None
@@ -34,6 +34,8 @@ class Model:
         Whether it may be the best if the start that went on ends without evidence.
     rides : bool
         Whether it takes part in the passes that are made for others.
+    rode : bool
+        Whether it took part in some, and `fit` is of these.
     """
 
     settings: Settings
@@ -43,11 +45,17 @@ class Model:
     held_out: HeldOut | None = None
     reserve: bool = False
     rides: bool = False
+    rode: bool = False
+
+    @property
+    def on_rows(self) -> Fit:
+        """How far it has come on all rows."""
+        return self.fit if self.on_all_rows or self.rode else Fit(self.fit.step)
 
     @property
     def passes(self) -> int:
         """Passes over all rows that it took part in."""
-        return len(self.fit.iterations) if self.on_all_rows or self.rides else 0
+        return len(self.on_rows.iterations)
 
     @property
     def ended(self) -> bool:
@@ -57,7 +65,8 @@ class Model:
     @property
     def takes_part(self) -> bool:
         """Whether the next pass changes it."""
-        return (self.on_all_rows or self.rides) and not self.fit.ended(self.settings.max_iter)
+        goes = self.on_all_rows or self.rides
+        return goes and not self.on_rows.ended(self.settings.max_iter)
 
     def n_degenerate(self, survey: Survey) -> int:
         """Return how many components rest on the floor of all rows, collapsed, or have no rows."""
