@@ -53,8 +53,8 @@ found = sweep(
 print(f"{len(found.models)} models, {len(passes)} passes")
 
 # %%
-# The best start of each size is on the line. Hollow dots are models that stayed on the
-# sample.
+# The best start of each size is on the line. Hollow dots are models that were beaten
+# on the sample.
 
 axes = found.plot()
 axes.set_title("four spheres: BIC finds them", loc="left")

@@ -37,7 +37,7 @@ class Candidates:
     k : ndarray of int, shape (m,)
     structure : ndarray of str, shape (m,)
     fitted : ndarray of bool, shape (m,)
-        On all rows, not on the sample alone, and without degenerate components.
+        Not beaten on the sample, and without degenerate components.
     degenerate : ndarray of bool, shape (m,)
         With components that have no rows, or rest on a floor.
     value, error : ndarray of shape (m,)
@@ -68,9 +68,9 @@ def criterion_curve(
     """Draw a criterion against the number of components, one colour a covariance type.
 
     A line runs through the best start of each k, small dots are the other starts. Models that
-    stayed on the sample, or have degenerate components, are hollow, and the latter crossed: they
-    count only where there is no other. The best model is ringed and named. A band shows standard
-    errors. `Axes.set_ylim` of what is returned looks closer.
+    were beaten on the sample, or have degenerate components, are hollow, and the latter crossed:
+    they count only where there is no other. The best model is ringed and named. A band shows
+    standard errors. `Axes.set_ylim` of what is returned looks closer.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _label(axes: Axes, models: Candidates, label: str) -> None:
     alone = len(set(zip(models.k, models.structure, strict=True))) == len(models.k)
     words = [
         "" if alone else "small: other starts",
-        "hollow: on the sample" if (~models.fitted & ~models.degenerate).any() else "",
+        "hollow: beaten on the sample" if (~models.fitted & ~models.degenerate).any() else "",
         "crossed: degenerate" if models.degenerate.any() else "",
         "band: \N{PLUS-MINUS SIGN} 1 s.e." if np.isfinite(models.error).any() else "",
     ]

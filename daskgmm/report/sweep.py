@@ -110,7 +110,7 @@ def one_of_each(table: Table, best: int | None = None) -> list[int]:
 
 
 def staying_text(table: Table) -> str:
-    """Return a sentence on the models that were beaten on the sample, and on starts left there."""
+    """Return a sentence on models that were beaten on the sample, and on starts that stayed."""
     starts = sum(status != FAILED for status in table["status"])
     pairs = zip(table["status"], table["passes"], strict=True)
     stayed = sum(status == SAMPLE and not passes for status, passes in pairs)

@@ -77,7 +77,7 @@ def test_lines_run_through_the_best_start_of_each_k(table):
         assert found.get_color() == STRUCTURES[structure]
 
 
-def test_every_model_is_a_dot_hollow_where_it_stayed_on_the_sample(table):
+def test_every_model_is_a_dot_hollow_where_it_was_beaten_on_the_sample(table):
     ax = criterion(table)
     for structure in TYPES:
         for fitted in (True, False):
@@ -123,7 +123,7 @@ def test_axes_are_labelled_with_units_and_whole_numbers(table):
     assert_array_equal(ax.get_xticks(), np.round(ax.get_xticks()))
     low, high = ax.get_xlim()
     assert low < 2 < 20 < high
-    assert ax.get_title(loc="right") == "small: other starts   hollow: on the sample"
+    assert ax.get_title(loc="right") == "small: other starts   hollow: beaten on the sample"
     ax.figure.canvas.draw()
     assert "e7" not in "".join(label.get_text() for label in ax.get_yticklabels())
 
