@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
@@ -63,6 +63,13 @@ def test_factors_of_precisions(d):
         assert_allclose(factor @ factor.T @ covariance, np.eye(d), atol=1e-10)
         assert not np.tril(factor, -1).any()
         assert (np.diagonal(factor) > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.longdouble, ">f8"])
+def test_covariances_of_another_type_are_factorised_in_doubles(dtype):
+    covariances = np.array([[[2.0, 1.0], [1.0, 3.0]], [[5.0, -1.0], [-1.0, 0.75]]])
+    factors = Dense().factorise(covariances.astype(dtype))
+    assert_array_equal(factors, Dense().factorise(covariances))
 
 
 @pytest.mark.parametrize("d", [3, LEAST_SIZE])

@@ -167,7 +167,7 @@ def inverse_factor(covariance: Array, index: int) -> Array:
 def _inverse_factors(covariances: Array) -> Array | None:
     """Return `inverse_factor` of each of (m, d, d), all in one call; None if one is singular."""
     try:
-        lower = np.asarray(np.linalg.cholesky(covariances), np.float64)
+        lower: Array = np.linalg.cholesky(np.asarray(covariances, np.float64))
     except np.linalg.LinAlgError:
         return None
     if not np.isfinite(lower).all() or _are_noise(lower, covariances).any():
