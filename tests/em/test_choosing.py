@@ -140,6 +140,9 @@ def test_beaten_models_ride_where_that_is_cheap_and_the_sample_a_part(monkeypatc
     assert riding() == [False] * 4
     monkeypatch.setattr("daskgmm.em.selection.riding.RIDING_SECONDS", 1.01 * seconds)
     assert riding() == [True, False, False, False]
+    # Tails keep two numbers more of each density.
+    models = (replace(first, settings=replace(first.settings, outliers="t")),)
+    assert riding() == [False]
 
 
 def on_sample(model):

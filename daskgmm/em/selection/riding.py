@@ -21,7 +21,8 @@ RIDING_SECONDS, USUAL_PASSES = 2.0, 10
 def with_riding(models: Sequence[Model], survey: Survey, sample_rows: int) -> list[Model]:
     """Return the models; those that were beaten ride if that is cheap and the sample a part.
 
-    Of each size and structure that is the best start.
+    Of each size and structure that is the best start. Where rows have noise of their own none does:
+    the time of their E-steps is not estimated.
     """
     if sample_rows >= survey.weighed_rows or survey.is_noisy:
         return list(models)
@@ -39,4 +40,4 @@ def with_riding(models: Sequence[Model], survey: Survey, sample_rows: int) -> li
 
 def _seconds_per_row(model: Model, d: int) -> float:
     structure = STRUCTURES[model.settings.structure]
-    return seconds_per_row(model.settings.n_components, structure.n_statistics(d))
+    return seconds_per_row(model.settings.n_columns, structure.n_statistics(d))
