@@ -10,7 +10,7 @@ import pytest
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, sweep
 from daskgmm.em.events import BatchDone, Iterated, as_dict
 from daskgmm.rows.sources import source_of
 from tests.oracle.data import STRUCTURES, blobs
@@ -37,6 +37,19 @@ def test_dask_gives_lazy_dask_with_the_same_row_chunks(mixture, method, chunks):
     assert found._meta.dtype == expected.dtype
     assert found._meta.ndim == expected.ndim
     assert_allclose(found.compute(), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("sample_rows", [None, 60])
+def test_rows_of_longer_numbers_are_fitted_in_double_precision(sample_rows):
+    settings = {"random_state": 0, "sample_rows": sample_rows}
+    doubles, longer = (da.from_array(X.astype(kind), chunks=(100, 3)) for kind in ("d", "g"))
+    for of in (
+        lambda x: GaussianMixture(3, **settings).fit(x),
+        lambda x: sweep(x, (1, 2), n_init=1, **settings).models[-1],
+    ):
+        found, expected = of(longer), of(doubles)
+        assert found.means_.dtype == np.float64
+        assert_allclose(found.means_, expected.means_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)

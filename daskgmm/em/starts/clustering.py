@@ -77,8 +77,7 @@ class Metric:
 
     def apply(self, x: NDArray[Any]) -> Array:
         """Return rows (m, d) in coordinates (m, r) in which distances are Euclidean."""
-        mapped: Array = (x - self.center) @ self.axes
-        return mapped
+        return np.asarray((x - self.center) @ self.axes, np.float64)
 
 
 def metric_of(survey: Survey, candidate: int) -> Metric:

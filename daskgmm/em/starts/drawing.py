@@ -163,7 +163,7 @@ class DrawWork:
             uniform[chosen] / chances[chosen],
             chances[chosen],
             block.numbers(row)[chosen],
-            block.x[chosen],
+            in_doubles(block.x[chosen]),
             weights[chosen],
             b,
             beside=unweighed(block.beside).map(lambda part: part[chosen]),
@@ -178,6 +178,11 @@ class DrawWork:
             whitened = (part - self.mean) @ self.whitening
             squares[first : first + TILE_ROWS] = np.einsum("ij,ij->i", whitened, whitened)
         return squares
+
+
+def in_doubles(x: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of longer numbers in double precision, all others as they are."""
+    return x.astype(np.float64) if x.dtype.itemsize > np.dtype(np.float64).itemsize else x
 
 
 def unweighed(beside: Companions[NDArray[Any]]) -> Companions[NDArray[Any]]:
@@ -200,8 +205,8 @@ def whole_draw(survey: Survey, seed: int, labelling: Labelling | None = None) ->
         chances = chances + labelling.chances[sample.beside.labels]
         ranks = uniform / chances
     return Draw(
-        ranks, chances, sample.index, sample.x, weights, survey.rows, n, survey.without_sample(),
-        unweighed(sample.beside),
+        ranks, chances, sample.index, in_doubles(sample.x), weights, survey.rows, n,
+        survey.without_sample(), unweighed(sample.beside),
     )  # fmt: skip
 
 
