@@ -10,6 +10,7 @@ from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.survey import Survey
 from daskgmm.em.survey.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
+from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.priors.prior import Prior
 from daskgmm.gaussian.priors.table import prior_of
@@ -137,6 +138,11 @@ class Settings:
         """Return the numbers that tiles keep of each row, for rows of so many columns."""
         structure, d = STRUCTURES[self.structure], self.n_features(columns)
         return structure.n_buffer_rows(self.n_columns, d)
+
+    def is_projected(self, columns: int) -> bool:
+        """Return whether moments of rows of so many columns are projected, mixture by mixture."""
+        structure, d = STRUCTURES[self.structure], self.n_features(columns)
+        return isinstance(structure, LowRankStructure) and structure.is_projected(d)
 
     def least_tile_rows(self, columns: int) -> int:
         """Return the rows that tiles have at least, for rows of so many columns."""

@@ -9,7 +9,7 @@ import numpy as np
 from daskgmm.counting import counted
 from daskgmm.errors import PlanError
 from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
-from daskgmm.gaussian.kernels.workspace import tile_rows, workspace_nbytes
+from daskgmm.gaussian.kernels.workspace import rows_nbytes, tile_rows, workspace_nbytes
 from daskgmm.markup.card import card, facts, notice, with_bar
 from daskgmm.markup.wanted import html_is_wanted
 from daskgmm.passes.batches import GUESSED_ROWS
@@ -74,6 +74,8 @@ class Needs:
         Rows that tiles have at least.
     n_mixtures : int
         Number of mixtures that a pass is for.
+    n_workspaces : int
+        Number of workspaces that these share.
     """
 
     n_components: int
@@ -93,14 +95,15 @@ class Needs:
     n_buffer_rows: int = 0
     least_tile_rows: int = 0
     n_mixtures: int = 1
+    n_workspaces: int = 1
 
     @property
     def workspace_nbytes(self) -> int:
         """Bytes of the buffers of an E-step, which each thread keeps."""
         p, k, d = self.n_statistics, self.n_components, self.n_features
-        by_numpy = workspace_nbytes(
-            tile_rows(p, k, self.least_tile_rows), k, d, self.n_buffer_rows or p
-        )
+        b = tile_rows(p, k, self.least_tile_rows)
+        by_numpy = workspace_nbytes(b, k, d, self.n_buffer_rows or p)
+        by_numpy += (self.n_workspaces - 1) * rows_nbytes(b, d)
         return max(by_numpy, expectation_nbytes(p, k, d, self.n_mixtures))
 
     @property

@@ -1,6 +1,7 @@
 """Mixtures of principal components and factor analysers, with the moments of all products."""
 
 import warnings
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -14,8 +15,15 @@ import daskgmm
 import daskgmm.gaussian.covariance.algebra.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
+from daskgmm.companions import ALONE
+from daskgmm.em.selection.choosing import combinations, starts_of
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.covariance.low_rank.factor_analysis import factor_analysis, first_noise
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.workspace import HUGE_PAGE, tile_rows, workspace
+from daskgmm.models.inputs.costs import cut, plan_of
+from daskgmm.models.sweeps.request import all_at_once
+from daskgmm.rows.arrays import ArrayRows
 
 TYPES = ["ppca", "factor"]
 """Structures whose components have factors of their own."""
@@ -373,3 +381,19 @@ def test_columns_without_correlations_have_noise_alone(covariance_type, d):
     best = -0.5 * (d * np.log(2 * np.pi) + np.log(variances).sum() + d)
     assert found.score(x) == pytest.approx(best, rel=1e-9)
     assert_allclose(found.covariances_in_data_units().reshape(d, d), np.diag(variances), atol=1e-6)
+
+
+def test_the_plan_of_a_sweep_has_the_buffers_of_each_mixture():
+    """Those of 1 to 30 components of 100 features stand alone, and begin pages of 2 MiB."""
+    sizes, d, structure, pages = range(1, 31), 100, STRUCTURES["factor-2"], 0
+    for k in sizes:
+        b = tile_rows(structure.n_statistics(d), k, structure.least_tile_rows(d))
+        with workspace(structure.n_buffer_rows(k, d), k, d, b) as work:
+            held = sum(part.nbytes for part in (work.rows, work.features, work.joint, work.turned))
+            pages += -(-held // HUGE_PAGE)
+    estimator = GaussianMixture(1, covariance_type="factor", n_factors=2)
+    candidates = combinations(sizes, ["factor-2"], estimator._settings())
+    together = all_at_once(candidates, d)
+    with closing(cut(ArrayRows(np.zeros((1000, d))), ALONE, together)) as data:
+        planned = plan_of(data, together, starts_of(candidates, d, 1000), len(candidates))
+    assert planned.thread_nbytes > pages * HUGE_PAGE

@@ -74,6 +74,11 @@ def workspace_nbytes(b: int, k: int, d: int, height: int) -> int:
     return 8 * b * (d + d // 2 + height + 2 * k + 3) + 2 * HUGE_PAGE
 
 
+def rows_nbytes(b: int, d: int) -> int:
+    """Return the bytes of what a workspace has that is of no component, with a page it begins."""
+    return 8 * b * (d + d // 2 + 4) + HUGE_PAGE
+
+
 def by_rows(buffer: Array, b: int, d: int) -> Array:
     """Return the memory of a workspace's buffer as b rows of d features, (b, d).
 

@@ -110,6 +110,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts, mixtures: int = 1
         n_buffer_rows=settings.n_buffer_rows(d),
         least_tile_rows=settings.least_tile_rows(d),
         n_mixtures=mixtures,
+        n_workspaces=mixtures if settings.is_projected(d) else 1,
     )
     return make_plan(data, needs)
 
