@@ -210,6 +210,7 @@ def story(
 Go on with:
   {program} info {files.model}
   {program} info {files.pixels}
-  {program} fit {files.pixels} --components 8 --out {files.model.parent / "eight.json"}
-  {program} predict {files.model.parent / "eight.json"} {files.pixels} \
---out {files.model.parent / "eight.zarr"}"""
+  {program} fit {files.pixels} \\
+    --components 8 --out {files.model.parent / "eight.json"}
+  {program} predict {files.model.parent / "eight.json"} {files.pixels} \\
+    --out {files.model.parent / "eight.zarr"}"""

@@ -48,6 +48,16 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take what is in the file of --config for the defaults, then what was typed."""
+        try:
+            return self._parsed(ctx, args)
+        except click.NoSuchOption as error:
+            setting = error.option_name.lstrip("-").replace("-", "_")
+            for param in self.params:
+                if param.name == setting:
+                    error.message = f"No such option {error.option_name!r}; it is {param.opts[0]}."
+            raise
+
+    def _parsed(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             typed = self.make_parser(ctx).parse_args(list(args))[0]
             path, asked = typed.get("config"), self.get_help_option(ctx)

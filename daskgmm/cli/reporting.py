@@ -159,7 +159,7 @@ def _missing(mixture: Any) -> str:
             )
         return (
             f"{mixture.gap_estimate_:.1e} nats a row are predicted to be left, and "
-            f"{mixture.tol / 100:.1e} are allowed"
+            f"tol / 100, {mixture.tol / 100:.1e}, are allowed"
         )
     bounds = mixture.lower_bounds_
     change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"

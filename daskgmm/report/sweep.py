@@ -139,10 +139,13 @@ def doubtful_text(table: Table) -> str:
     """Return a line for each kind that could not be fitted, or is degenerate, with the reason."""
     failed = [i for i, status in enumerate(table["status"]) if status == FAILED]
     degenerate = [i for i in one_of_each(table) if table["degenerate"][i]]
-    lines = [(i, "Failed") for i in failed] + [(i, "Degenerate components") for i in degenerate]
+    lines = [(i, "Failed: {}. {}") for i in failed]
+    lines += [(i, "Degenerate components of {}, {}") for i in degenerate]
     return "\n".join(
-        f"{word}: {table['n_components'][i]} {table['covariance_type'][i]}. {table['reason'][i]}"
-        for i, word in lines
+        line.format(
+            f"{table['n_components'][i]} {table['covariance_type'][i]}", table["reason"][i]
+        )
+        for i, line in lines
     )
 
 

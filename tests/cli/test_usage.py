@@ -14,6 +14,12 @@ SWEEP = ("sweep", "none.zarr/rows", "-k", "2-3", "-o", "m.json")
 PLAN = ("plan", "none.zarr/rows", "-k", 3)
 
 
+def test_names_of_python_are_answered_with_the_option(call):
+    refused = call(*FIT, "--random-state", 3)
+    assert refused.exit_code == 2
+    assert "No such option '--random-state'; it is --seed." in refused.stderr
+
+
 @pytest.mark.parametrize("command", [FIT, SWEEP, PLAN])
 @pytest.mark.parametrize(
     ("options", "words"),

@@ -66,3 +66,16 @@ def test_columns_given_as_options_of_a_store(table):
         open_data(table, ["height"])
     with pytest.raises(TypeError, match=r"storage_options are a mapping"):
         open_labelled(table, None, "anon")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("id", ["kind", "star_id"], "star_id"),
+        ("ID", ["kind", "Star ID"], "Star ID"),
+        ("flx", ["flx_b", "flux"], "flux"),
+        ("id", ["kind", "star_id", "field_id"], "kind"),  # of two nobody knows which
+    ],
+)
+def test_a_word_of_one_name_is_that_name(name, known, meant):
+    assert did_you_mean(name, known) == f" Did you mean {meant!r}?"
