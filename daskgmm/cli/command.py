@@ -52,10 +52,11 @@ class Command(click.Command):
             return self._parsed(ctx, args)
         except click.NoSuchOption as error:
             setting = error.option_name.lstrip("-").replace("-", "_")
-            for param in self.params:
-                if param.name == setting:
-                    error.message = f"No such option {error.option_name!r}; it is {param.opts[0]}."
-            raise
+            option = next((each.opts[0] for each in self.params if each.name == setting), None)
+            if option is None:
+                raise
+            message = f"No such option {error.option_name!r}; it is {option}."
+            raise click.NoSuchOption(error.option_name, message, ctx=error.ctx) from error
 
     def _parsed(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:

@@ -142,9 +142,7 @@ def doubtful_text(table: Table) -> str:
     lines = [(i, "Failed: {}. {}") for i in failed]
     lines += [(i, "Degenerate components of {}, {}") for i in degenerate]
     return "\n".join(
-        line.format(
-            f"{table['n_components'][i]} {table['covariance_type'][i]}", table["reason"][i]
-        )
+        line.format(f"{table['n_components'][i]} {table['covariance_type'][i]}", table["reason"][i])
         for i, line in lines
     )
 
