@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.algebra.precision import Precision
 from daskgmm.gaussian.covariance.low_rank.precision import LowRank, parts
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -20,6 +21,9 @@ UNIT_SUM = 1e-6
 SAME = 0.01
 """Part of the variances by which covariances may differ from those of their factors: far more than
 rounding, and less than what is transposed, scaled or another's differs by."""
+
+PROBES = 4
+"""Vectors that covariances of low rank are compared by."""
 
 
 def check_parameters(parameters: Parameters, k: int, r: int) -> None:
@@ -106,12 +110,12 @@ def _check_room(parameters: Parameters, k: int) -> None:
 
 def check_covariances(structure: Structure, covariances: Array, factors: Array, r: int) -> None:
     """Raise `ValueError` unless these are covariances and the factors of their inverses."""
-    precision = structure.precision
     _check_factors(structure, factors, r)
     _check_variances(structure, covariances, r)
-    same = _agree(
-        precision.matrices(covariances, r), precision.matrices(precision.covariances(factors), r)
-    )
+    precision = structure.precision
+    agree = _low_rank_agrees if isinstance(precision, LowRank) else _agrees
+    pairs = zip(covariances, precision.covariances(factors), strict=True)
+    same = np.array([agree(precision, one[None], other[None], r) for one, other in pairs])
     if not same.all():
         raise ValueError(
             f"'precisions_cholesky'{_component(same)} is not of the inverse of its 'covariances'"
@@ -136,12 +140,25 @@ def _check_variances(structure: Structure, covariances: Array, r: int) -> None:
         raise ValueError(f"'covariances'{_component(positive)} has a variance below 0")
 
 
-def _agree(one: Array, other: Array) -> NDArray[np.bool_]:
-    """Return for each of two stacks of matrices (m, r, r) whether they are the same to `SAME`."""
+def _agrees(precision: Precision, one: Array, other: Array, r: int) -> bool:
+    """Return whether two covariances, of one component each, are the same to `SAME`."""
     with np.errstate(over="ignore", invalid="ignore"):
-        widths = np.sqrt(np.diagonal(one, axis1=1, axis2=2))
-        scale = widths[:, :, None] * widths[:, None, :]
-        return np.asarray((np.abs(one - other) <= SAME * scale).all(axis=(1, 2)))
+        (matrix,), (of_factors,) = precision.matrices(one, r), precision.matrices(other, r)
+        widths = np.sqrt(np.diagonal(matrix))
+        return bool((np.abs(matrix - of_factors) <= SAME * np.outer(widths, widths)).all())
+
+
+def _low_rank_agrees(precision: Precision, one: Array, other: Array, r: int) -> bool:
+    """Return the same of covariances of low rank, by products with a few vectors: no matrix."""
+    vectors = np.random.default_rng(0).choice([-1.0, 1.0], (r, PROBES))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        widths = np.sqrt(precision.diagonals(one, r)[0])[:, None]
+        products = []
+        for covariance in (one, other):
+            (loadings,), (noise,) = parts(covariance)
+            scaled = vectors / widths
+            products.append((loadings.T @ (loadings @ scaled) + noise[:, None] * scaled) / widths)
+        return bool((np.abs(products[0] - products[1]) <= SAME).all())
 
 
 def _component(good: NDArray[np.bool_]) -> str:

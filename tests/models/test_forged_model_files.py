@@ -7,6 +7,8 @@ import pytest
 
 from daskgmm import GaussianMixture, load_model
 from daskgmm.errors import ModelFileError
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.validity import check_covariances
 from tests.lies.documents import MIXTURES, X, signed
 
 SHAPES = {"full": (2, 3, 3), "tied": (3, 3), "diag": (2, 3), "spherical": (2,)}
@@ -66,3 +68,29 @@ def test_what_was_saved_is_read(settings, tmp_path):
     mixture.save(tmp_path / "m.json")
     forge(tmp_path / "m.json", "means", np.asarray)
     assert load_model(tmp_path / "m.json").means_.tobytes() == mixture.means_.tobytes()
+
+
+@pytest.mark.parametrize("change", ["nothing", "a loading", "the noise", "an axis", "a sign"])
+def test_covariances_of_low_rank(change):
+    """Without matrices of all features; a loading may have any sign."""
+    structure, d = STRUCTURES["factor-2"], 30
+    random = np.random.default_rng(0)
+    loadings, noise = random.normal(size=(3, 2, d)), random.uniform(0.5, 2.0, (3, 1, d))
+    covariances = np.concatenate(
+        [loadings * np.linalg.norm(loadings, axis=-1)[..., None], noise], 1
+    )
+    factors = structure.precision.factorise(covariances)
+    changed = covariances.copy()
+    if change == "a loading":
+        changed[1, 0, 7] += 0.1 * np.abs(changed[1, 0]).max()
+    elif change == "the noise":
+        changed[1, -1, 7] *= 1.2
+    elif change == "an axis":
+        changed[1, 1] = np.roll(changed[1, 1], 1)
+    elif change == "a sign":
+        changed[1, 1] *= -1
+    if change in ("nothing", "a sign"):
+        check_covariances(structure, changed, factors, d)
+    else:
+        with pytest.raises(ValueError, match="of component 1 is not of the inverse"):
+            check_covariances(structure, changed, factors, d)
