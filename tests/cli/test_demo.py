@@ -45,7 +45,7 @@ def test_writes_its_files(here, call):
 
 
 def test_the_commands_it_names_run(here, call):
-    story = call("demo", "--image", "china.jpg").stdout
+    story = call("demo", "--image", "china.jpg").stdout.replace("\\\n", "")
     commands = [line.split()[1:] for line in story.splitlines() if line.startswith("  daskgmm ")]
     assert len(commands) == 4
     for command in commands:
