@@ -117,6 +117,32 @@ def iterate(
     return fit
 
 
+def iterate_together(
+    rows: TrainingSet, begins: Sequence[Fit], settings: Settings
+) -> list[Fit | IllDefinedError]:
+    """Run EM from several starts at once, silently: each pass is for all that have not ended.
+
+    Returns the end of each, or why one of its M-steps failed.
+    """
+    found: list[Fit | IllDefinedError] = list(begins)
+    while True:
+        going = [
+            (place, fit)
+            for place, fit in enumerate(found)
+            if isinstance(fit, Fit) and not fit.ended(settings.max_iter)
+        ]
+        if not going:
+            return found
+        fits = [fit for _, fit in going]
+        evaluated = evaluate(rows, fits, [settings] * len(fits))
+        for (place, fit), each in zip(going, evaluated, strict=True):
+            found[place] = (
+                advanced(fit, each, settings, fit.lower_bound)
+                if isinstance(each, Evaluated)
+                else each
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """Result of one pass: the M-step from its parameters, and its record.

@@ -57,7 +57,7 @@ def exchanges(name, k=4):
 def test_a_wrong_maximum_is_left(name):
     tried = exchanges(name)
     begun = Candidate(0, Fit(Maximised(wrong(name))))
-    stays = Part.of(tried.draw, 1.0, tried.settings).continued(begun)
+    stays = Part.of(tried.draw, 1.0, tried.settings).tried(begun)
     with unwarned():
         (found,) = tried.of_best([begun], ROUNDS)
     means = found.fit.step.parameters.means

@@ -1,5 +1,7 @@
 """Starts: many where they are cheap, in coordinates that do not depend on the columns' choice."""
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ import sklearn.mixture
 
 from daskgmm import GaussianMixture
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.events import Iterated, StartFound, silence
+from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
+from daskgmm.em.loop import Fit, iterate, iterate_together
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import SHORT_ITER, Part, race, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
@@ -16,6 +19,7 @@ from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule
 from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.coordinates import whitening
+from daskgmm.gaussian.m_step import Maximised
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from tests.oracle.data import STRUCTURES, blobs
@@ -310,6 +314,36 @@ def test_half_of_many_starts_are_left_after_short_runs():
     short = [each for each in beaten if each.fit.search is None]
     assert len(short) == 3
     assert all(len(each.fit.iterations) == SHORT_ITER for each in short)
+
+
+def test_starts_together_end_as_each_alone_does():
+    part, passes = Part.of(drawn(blobs(400, 2, 3, seed=0)), 1.0, settings()), []
+    listened = replace(part.rows, listen=passes.append)
+    far = part.shortened(1).all_begun(range(2))
+    near = part.all_begun(range(2, 4))
+    begun = [Fit(each.fit.step) for each in (*far, *near)]
+    together = iterate_together(listened, begun, part.settings)
+    alone = [iterate(part.rows, fit, part.settings) for fit in begun]
+    lengths = [len(fit.iterations) for fit in together]
+    assert len([each for each in passes if isinstance(each, PassEnded)]) == max(lengths)
+    assert len(set(lengths)) > 1
+    for one, other in zip(together, alone, strict=True):
+        assert len(one.iterations) == len(other.iterations)
+        assert one.lower_bound == pytest.approx(other.lower_bound, rel=1e-13)
+        np.testing.assert_allclose(one.step.parameters.means, other.step.parameters.means)
+
+
+def test_a_start_that_fails_takes_no_other_along():
+    part = Part.of(drawn(blobs(400, 2, 3, seed=0)), 1.0, settings())
+    good = part.all_begun(range(2))
+    broken = replace(
+        good[0].fit.step.parameters, means=np.full((3, 2), 1e200)
+    )  # the squares of its distances overflow
+    bad = replace(good[0], fit=Fit(Maximised(broken)))
+    with np.errstate(all="ignore"):
+        assert part.tried(bad) is None
+        found = part.all_continued([good[0], bad, good[1]])
+    assert [each.seed for each in found] == [0, 1]
 
 
 def test_a_part_is_surveyed_once_for_all_models(monkeypatch):

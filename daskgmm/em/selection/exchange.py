@@ -10,7 +10,6 @@ loses. Short runs of EM tell which of the likeliest are worth more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, product
@@ -169,11 +168,11 @@ class Exchanges:
 
 def _halves(part: Part, seed: int) -> list[Parameters]:
     """Return mixtures of two components of these rows, none of which rests on the floor."""
-    survey, found = part.rows.survey, []
-    for metric in (metric_of(survey, 0), Metric(survey.mean, whitening(survey.covariance))):
-        with suppress(ValueError):  # one collapses
-            found.append(part.begun_in(seed, metric))
-    return [each.fit.step.parameters for each in found if not each.degenerate]
+    survey = part.rows.survey
+    metrics = metric_of(survey, 0), Metric(survey.mean, whitening(survey.covariance))
+    tried = part.begun([(seed, metric) for metric in metrics])
+    found = [each for each in tried if isinstance(each, Candidate) and not each.degenerate]
+    return [each.fit.step.parameters for each in found]
 
 
 def components(mixture: Parameters) -> list[Parameters]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import silence
-from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
+from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate, iterate_together
 from daskgmm.em.models.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import Metric, metric_of
@@ -271,27 +272,26 @@ class Part:
     def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return the candidates of all seeds but those that fail, as where one collapses.
 
-        If all fail, raise the error of the last one.
+        The place of a seed says how its rows are clustered. If all fail, raise the error of the
+        last one.
         """
-        found, failure = [], None
-        for number, seed in enumerate(seeds):
-            try:
-                found.append(self.begun(seed, number))
-            except ValueError as error:
-                failure = error
-        if not found and failure is not None:
-            raise failure
+        survey = self.rows.survey
+        tried = self.begun([(seed, metric_of(survey, i)) for i, seed in enumerate(seeds)])
+        found = [each for each in tried if isinstance(each, Candidate)]
+        if tried and not found:
+            raise next(each for each in reversed(tried) if isinstance(each, ValueError))
         return found
 
-    def begun(self, seed: int, number: int = 0) -> Candidate:
-        """Return a new candidate, fitted to this part; its number says how rows are clustered."""
-        return self.begun_in(seed, metric_of(self.rows.survey, number))
+    def begun(self, starts: Sequence[tuple[int, Metric]]) -> list[Candidate | ValueError]:
+        """Return new candidates, fitted to this part, or why they fail.
 
-    def begun_in(self, seed: int, metric: Metric) -> Candidate:
-        """Return a new candidate, fitted to this part, whose rows are clustered by that metric."""
+        Each has a seed, and a metric that its rows are clustered by.
+        """
+        return self._fitted([(seed, partial(self._start, seed, metric)) for seed, metric in starts])
+
+    def _start(self, seed: int, metric: Metric) -> Fit:
         random = np.random.RandomState(seed)
-        first = start(self.rows.survey, self.settings, Initial(), random, metric)
-        return self._fitted(seed, Fit(first))
+        return Fit(start(self.rows.survey, self.settings, Initial(), random, metric))
 
     def without_outliers(self, candidate: Candidate) -> Candidate | None:
         """Return a candidate of Gaussians alone, fitted with room for outliers that has hardly any.
@@ -308,22 +308,43 @@ class Part:
         found = evaluate(self.rows, fits, [self.settings] * len(fits))
         return [e.iterated.lower_bound if isinstance(e, Evaluated) else -math.inf for e in found]
 
-    def continued(self, candidate: Candidate) -> Candidate:
-        """Return a candidate that goes on from where it came on a smaller part."""
-        return self._fitted(candidate.seed, Fit(candidate.fit.step))
-
     def all_continued(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates that go on from where they came, but those that fail."""
-        return [found for each in candidates if (found := self.tried(each)) is not None]
+        tried = self._fitted([(each.seed, partial(Fit, each.fit.step)) for each in candidates])
+        return [each for each in tried if isinstance(each, Candidate)]
 
     def tried(self, candidate: Candidate) -> Candidate | None:
-        """Return `continued`, or None if that fails, as where a component collapses."""
-        try:
-            return self.continued(candidate)
-        except ValueError:
-            return None
+        """Return the candidate that goes on, or None if that fails, as where one collapses."""
+        return next(iter(self.all_continued([candidate])), None)
 
-    def _fitted(self, seed: int, begin: Fit) -> Candidate:
-        fit = iterate(self.rows, begin, self.settings)
+    def _fitted(
+        self, begun: Sequence[tuple[int, Callable[[], Fit]]]
+    ) -> list[Candidate | ValueError]:
+        """Return a candidate, or why it fails, of each seed and what its fit begins with."""
+        fits = [_attempt(begin) for _, begin in begun]
+        some = [fit for fit in fits if isinstance(fit, Fit)]
+        found: Sequence[Fit | ValueError]
+        try:
+            found = iterate_together(self.rows, some, self.settings)
+        except ValueError:  # as an overflow of one of them
+            found = [_attempt(partial(self._alone, fit)) for fit in some]
+        ends = iter(found)
+        ended = [next(ends) if isinstance(fit, Fit) else fit for fit in fits]
+        return [
+            self._candidate(seed, fit) if isinstance(fit, Fit) else fit
+            for (seed, _), fit in zip(begun, ended, strict=True)
+        ]
+
+    def _alone(self, begin: Fit) -> Fit:
+        return iterate(self.rows, begin, self.settings)
+
+    def _candidate(self, seed: int, fit: Fit) -> Candidate:
         degenerate = self.rows.survey.n_degenerate(fit.step, self.settings.reg_covar)
         return Candidate(seed, fit, degenerate)
+
+
+def _attempt(make: Callable[[], Fit]) -> Fit | ValueError:
+    try:
+        return make()
+    except ValueError as error:
+        return error
