@@ -333,12 +333,14 @@ def test_starts_together_end_as_each_alone_does():
         np.testing.assert_allclose(one.step.parameters.means, other.step.parameters.means)
 
 
-def test_a_start_that_fails_takes_no_other_along():
+@pytest.mark.parametrize(
+    "wrong", [{"means": np.full((3, 2), 1e200)}, {"weights": np.full(3, np.inf)}]
+)
+def test_a_start_that_fails_takes_no_other_along(wrong):
+    """Whether its M-step fails, or its pass, as where a density overflows."""
     part = Part.of(drawn(blobs(400, 2, 3, seed=0)), 1.0, settings())
     good = part.all_begun(range(2))
-    broken = replace(
-        good[0].fit.step.parameters, means=np.full((3, 2), 1e200)
-    )  # the squares of its distances overflow
+    broken = replace(good[0].fit.step.parameters, **wrong)
     bad = replace(good[0], fit=Fit(Maximised(broken)))
     with np.errstate(all="ignore"):
         assert part.tried(bad) is None
