@@ -17,7 +17,7 @@ import xarray as xr
 from daskgmm import GaussianMixture
 
 DEPTHS = np.array([0.0, 25.0, 50.0, 100.0, 150.0, 300.0, 500.0, 800.0])
-N = 10_000
+N = 4_000
 
 # %%
 # Two kinds of water. How deep the warm layer goes, and how warm it is, tells of the
@@ -45,7 +45,7 @@ lost = {name: shallow | (random.random((N, len(DEPTHS))) < 0.03) for name in who
 lost["salt"] = lost["salt"] | xr.DataArray(random.random(N) < 0.2, dims="cast")
 folder = TemporaryDirectory()
 path = Path(folder.name) / "casts.zarr"
-whole.where(~xr.Dataset(lost)).chunk(cast=5000).to_zarr(path, consolidated=False)
+whole.where(~xr.Dataset(lost)).chunk(cast=2000).to_zarr(path, consolidated=False)
 seen = xr.open_zarr(path, consolidated=False)
 
 # %%

@@ -126,10 +126,10 @@ class BackendTests:
         wild[::7] = 1e30
         for _, kernel in _cases(rows):
             (whole,) = self.backend.moments([kernel], iter([Block(rows, Companions(weights))]))
-            for size in (1, 37, 499):
+            for ends in (range(1, 40), range(37, N, 37), (N - 1,)):
                 blocks = (
-                    Block(wild[first : first + size], Companions(weights[first : first + size]))
-                    for first in range(0, N, size)
+                    Block(wild[first:stop], Companions(weights[first:stop]))
+                    for first, stop in itertools.pairwise((0, *ends, N))
                 )
                 (moments,) = self.backend.moments([kernel], blocks, N)
                 assert_allclose(moments.sums, whole.sums, rtol=1e-9, atol=1e-8)

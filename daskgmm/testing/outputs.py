@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from pathlib import Path
 
@@ -110,10 +111,10 @@ class OutputTests:
             predictor = Predictor(random_mixture(structure, K, D))
             whole = alone.predict(predictor, rows, PLACE)
             together = everything.predict(predictor, rows, PLACE)
-            for size in (1, 37):
+            for ends in (range(1, 20), (37, 74)):
                 parts = [
-                    alone.predict(predictor, rows[first : first + size], PLACE)
-                    for first in range(0, 111, size)
+                    alone.predict(predictor, rows[first:stop], PLACE)
+                    for first, stop in itertools.pairwise((0, *ends, 111))
                 ]
                 for name, expected in whole.items():
                     pieces = np.concatenate([part[name] for part in parts])

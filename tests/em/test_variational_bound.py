@@ -193,7 +193,7 @@ def test_it_never_falls_and_nothing_is_lost(block):
         settings = {
             "covariance_type": STRUCTURES[number % 4],
             "weight_concentration_prior_type": TYPES[number // 4 % 2],
-            "init_params": ("kmeans", "random", "k-means++")[block],
+            "init_params": ("random_from_data", "random", "k-means++")[block],
         }
         if number % 5 == 0:
             settings |= {

@@ -98,7 +98,8 @@ def test_the_bound_is_no_lower_than_scikit_learns(rows, seed, prior_type):
 def test_a_file_holds_the_posterior(covariance_type, prior_type, x, tmp_path):
     mixture = fitted(
         x, covariance_type=covariance_type, weight_concentration_prior_type=prior_type,
-        mean_prior=[1.0, 2.0, 3.0], weight_concentration_prior=0.1,
+        mean_prior=[1.0, 2.0, 3.0], weight_concentration_prior=0.1, init_params="k-means++",
+        max_iter=1000,
     )  # fmt: skip
     mixture.save(tmp_path / "m.json")
     again = load_model(tmp_path / "m.json")
@@ -320,7 +321,8 @@ def test_the_same_bits_on_one_thread_and_on_two(covariance_type, prior_type):
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
 def test_scikit_learn_gets_the_posterior_and_gives_it_back(covariance_type, prior_type, x):
-    own = fitted(x, covariance_type=covariance_type, weight_concentration_prior_type=prior_type)
+    settings = {"covariance_type": covariance_type, "init_params": "k-means++", "max_iter": 1000}
+    own = fitted(x, weight_concentration_prior_type=prior_type, **settings)
     theirs = own.to_sklearn()
     assert isinstance(theirs, sklearn.mixture.BayesianGaussianMixture)
     assert_allclose(theirs.predict_proba(x), own.predict_proba(x), atol=1e-10)
@@ -334,7 +336,7 @@ def test_scikit_learn_gets_the_posterior_and_gives_it_back(covariance_type, prio
         BayesianGaussianMixture.from_sklearn(sklearn.mixture.GaussianMixture(2).fit(x))
     with pytest.raises(NotFittedError):
         BayesianGaussianMixture.from_sklearn(sklearn.mixture.BayesianGaussianMixture())
-    mapped = fitted(x, covariance_type=covariance_type, standardise=True)
+    mapped = fitted(x, standardise=True, **settings)
     assert_allclose(mapped.to_sklearn().predict_proba(x), mapped.predict_proba(x), atol=1e-9)
 
 

@@ -98,7 +98,7 @@ def test_stored_noise_and_lists(data, mixture, tmp_path):
 
 def test_a_list_of_noise_beside_a_list_of_arrays(data):
     x, noise, matrices, _ = data
-    settings = {"n_components": K, "random_state": 0, "max_iter": 300}
+    settings = {"n_components": K, "init_params": "k-means++", "random_state": 0, "max_iter": 300}
     for given in (noise, matrices):
         whole = GaussianMixture(**settings).fit(x, noise_variance=given)
         parts = [[each[:50], each[50:]] for each in (x, given)]

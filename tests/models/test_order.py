@@ -175,6 +175,7 @@ def test_a_warm_start_goes_on_from_the_new_order_as_from_the_old(structure):
     """Its likelihood and what acceleration knew included."""
     x = np.random.default_rng(0).normal(size=(2000, 2)) * [1.0, 3.0]  # no clusters: many steps
     settings = {"covariance_type": structure, "warm_start": True, "tol": 1e-9, "max_iter": 25}
+    settings |= {"init_params": "k-means++"}
     kept, changed = (GaussianMixture(4, random_state=0, **settings) for _ in range(2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -116,7 +116,7 @@ def standard_error(nu, n, d=2):
 @pytest.mark.parametrize("structure", ["full", "tied", "EVE", "diag", "EII"])
 def test_densities_and_posteriors_are_those_of_scipy(structure):
     x = np.concatenate([drawn(2.0, 500), drawn(9.0, 500, 1, (7.0, 0.0))])
-    mixture = fitted(x, 2, covariance_type=structure)
+    mixture = fitted(x, 2, covariance_type=structure, init_params="k-means++")
     rows = np.concatenate([x, [[1e3, -1e3], [1e9, 0.0]]])
     joint = log_joint_by_scipy(mixture, rows)
     densities = np.logaddexp.reduce(joint, axis=0)

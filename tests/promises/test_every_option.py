@@ -99,19 +99,14 @@ def test_what_was_interrupted_goes_on_to_the_same_bits(option, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("workers", "processes", "options"),
-    [(1, False, WORKS[::2]), (2, True, list(OPTIONS)[::6]), (8, False, WORKS[1::2])],
-)
-def test_clusters(workers, processes, options):
-    """On two processes each option is where one is killed; M-steps are not on workers: one option
-    of each work tells of other numbers of these.
-    """
+@pytest.mark.parametrize(("workers", "options"), [(1, WORKS[::2]), (8, WORKS[1::2])])
+def test_clusters(workers, options):
+    """On two workers each work is where one is killed, below."""
     with (
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            processes=processes,
+            processes=False,
             dashboard_address="127.0.0.1:0",
         ) as cluster,
         Client(cluster),
@@ -148,8 +143,9 @@ def cluster():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@EVERY
+@pytest.mark.parametrize("option", WORKS)
 def test_a_killed_worker(option, cluster):
+    """M-steps are not on workers: what these compute is the same for options of one work."""
     strike = KillAtOnce(cluster)
     assert found(option, _slowly, listen=strike) == alone(option)
     assert strike.killed == 1

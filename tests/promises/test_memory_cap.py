@@ -12,33 +12,36 @@ from tests.promises.capped import memory_cap, oom_kills, run
 
 pytestmark = pytest.mark.slow
 
-CAP = 760 << 20
-ROWS, D, CHUNK = 6_400_000, 32, 25_000
+D, CHUNK = 64, 12_500
+
+CAPS = {"cluster": 760 << 20, "alone": 400 << 20}
+"""Bytes, of a driver, scheduler and two workers with their nannies, and of one process."""
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    path = tmp_path_factory.mktemp("large") / "rows.zarr"
+@pytest.fixture
+def group(where):
+    with memory_cap(CAPS[where]) as group:
+        yield group
+
+
+@pytest.fixture
+def large(where, tmp_path):
+    path, rows = tmp_path / "rows.zarr", CHUNK * (1 + 2 * CAPS[where] // (8 * CHUNK * D))
     array = zarr.create_array(
-        path, shape=(ROWS, D), chunks=(CHUNK, D), dtype="f8", compressors=None
+        path, shape=(rows, D), chunks=(CHUNK, D), dtype="f8", compressors=None
     )
     part = np.random.default_rng(0).normal(size=(CHUNK, D))
     part[::2] += 3
-    for first in range(0, ROWS, CHUNK):
+    for first in range(0, rows, CHUNK):
         array[first : first + CHUNK] = part
-    assert array.nbytes > 2 * CAP
+    assert array.nbytes > 2 * CAPS[where]
     yield path
     shutil.rmtree(path)
 
 
-@pytest.fixture
-def group():
-    with memory_cap(CAP) as group:
-        yield group
-
-
+@pytest.mark.parametrize("where", ["cluster"])
 def test_a_cluster_fits_and_predicts(large, group, tmp_path):
-    """Driver, scheduler, two workers and their nannies together stay below the cap."""
+    """All processes together stay below the cap."""
     outputs = tmp_path / "model.json", tmp_path / "labels.zarr"
     done = run(group, "-m", "tests.promises.fit_in_a_small_cluster", large, *outputs)
     assert done.returncode == 0, done.stderr
@@ -48,13 +51,14 @@ def test_a_cluster_fits_and_predicts(large, group, tmp_path):
     assert np.bincount(labels[-CHUNK:], minlength=2).tolist() == [CHUNK // 2] * 2
 
 
+@pytest.mark.parametrize("where", ["alone"])
 def test_the_command_line_fits_and_predicts(large, group, tmp_path):
     command = ("-m", "daskgmm.cli")
     fit = (*command, "fit", large, "-k", 2, "--covariance", "diag", "--max-iter", 1, "-o", "m.json")
     done = run(group, *fit, cwd=tmp_path, env=ENVIRONMENT)
     assert done.returncode in {0, 3}, done.stderr
     planned = run(group, *command, "plan", large, "-k", 2, cwd=tmp_path, env=ENVIRONMENT)
-    assert f"memory limit     {CAP / 1e6:.0f} MB" in planned.stdout
+    assert f"memory limit     {CAPS['alone'] / 1e6:.0f} MB" in planned.stdout
     done = run(
         group, *command, "predict", "m.json", large, "-o", "l.zarr", cwd=tmp_path, env=ENVIRONMENT
     )
@@ -62,6 +66,7 @@ def test_the_command_line_fits_and_predicts(large, group, tmp_path):
     assert oom_kills(group) == 0
 
 
+@pytest.mark.parametrize("where", ["alone"])
 def test_loading_the_data_is_killed(large, group):
     done = run(group, "-c", f"import zarr; zarr.open_array({str(large)!r})[:]")
     assert done.returncode == -9

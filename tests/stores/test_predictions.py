@@ -24,6 +24,11 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The inplace keyword in DataFrame",
 )
 
+BY_EITHER = pytest.mark.parametrize(
+    ("place", "backend_options"), [("threads", "s3fs"), ("cluster", "obstore")], indirect=True
+)
+"""At each place, by each library; `test_s3.py` reads by both at both."""
+
 NAMES = [f"x{i}" for i in range(D)]
 OUTPUTS = ["label", "posterior", "top", "log_density"]
 PARTS = 6
@@ -80,6 +85,7 @@ def local(mixture, X, tmp_path_factory):
     return opened(path)
 
 
+@BY_EITHER
 def test_zarr(place, backend_options, mixture, url, out, options, local):
     x = open_data(url, backend_options)
     settings = {"chunks": CHUNK // 3, "storage_options": backend_options}
@@ -124,6 +130,7 @@ def many_batches(monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
 
 
+@BY_EITHER
 def test_a_killed_run_to_zarr_goes_on(
     place, backend_options, mixture, url, out, local, many_batches
 ):
@@ -162,6 +169,7 @@ def read_parts(folder, options):
     return names, pd.concat(found, ignore_index=True)
 
 
+@BY_EITHER
 def test_parquet(place, backend_options, named, tables, frame, out, tmp_path):
     x = open_parquet(tables, [*NAMES], backend_options)
     fitted = GaussianMixture(3, random_state=0, max_iter=3).fit(x)
@@ -194,6 +202,7 @@ def test_pandas_and_dask_read_it(options, named, tables, frame, out):
         np.testing.assert_array_equal(found["label"], labels)
 
 
+@BY_EITHER
 def test_a_killed_run_to_parquet_goes_on(
     place, backend_options, named, tables, frame, out, many_batches
 ):
