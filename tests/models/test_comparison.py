@@ -21,7 +21,14 @@ WEIGHTS = RANDOM.integers(0, 3, 600).astype(float)
 
 
 def fitted(k, x=X, **settings):
-    return GaussianMixture(k, **{"random_state": 0, "max_iter": 40, "tol": 1.0, **settings}).fit(x)
+    settings = {
+        "random_state": 0,
+        "init_params": "k-means++",
+        "max_iter": 40,
+        "tol": 1.0,
+        **settings,
+    }
+    return GaussianMixture(k, **settings).fit(x)
 
 
 @pytest.fixture(scope="module")

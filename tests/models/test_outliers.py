@@ -38,10 +38,13 @@ FITTED = {}
 """What was fitted to which rows with which settings."""
 
 
+CHEAP = {"init_params": "k-means++", "random_state": 0}
+
+
 def fitted(x, k=2, **settings):
     key = digest((x, k, settings))
     if key not in FITTED:
-        FITTED[key] = GaussianMixture(k, random_state=0, **settings).fit(x)
+        FITTED[key] = GaussianMixture(k, **{**CHEAP, **settings}).fit(x)
     return copy.deepcopy(FITTED[key])
 
 

@@ -38,9 +38,13 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+EVENTS = []
+"""What the sweep of the file has told."""
+
+
 @pytest.fixture(scope="module")
 def found():
-    return sweep(X, covariance_type=STRUCTURES, **SETTINGS)
+    return sweep(X, covariance_type=STRUCTURES, listen=EVENTS.append, **SETTINGS)
 
 
 def bits(found):
@@ -172,10 +176,7 @@ def test_reads_as_often_as_one_fit(tmp_path, sample_rows):
 
 
 def test_events(found):
-    events = []
-    again = sweep(X, covariance_type=STRUCTURES, listen=events.append, **SETTINGS)
-    assert bits(again) == bits(found)
-    iterated = [event for event in events if isinstance(event, SweepIterated)]
+    iterated = [event for event in EVENTS if isinstance(event, SweepIterated)]
     assert [event.iteration for event in iterated] == [*range(1, len(iterated) + 1)]
     assert len(iterated) == max(found.table["passes"])
     assert [event.models for event in iterated[1:]] == [event.left for event in iterated[:-1]]
@@ -194,6 +195,7 @@ def test_events(found):
 @pytest.mark.parametrize("sample_rows", [None, 500])
 def test_chunks_do_not_matter(sample_rows):
     settings = {**SETTINGS, "covariance_type": ("full", "tied"), "sample_rows": sample_rows}
+    settings |= {"n_components": (2, 3)}
     expected = sweep(X, **settings)
     for chunks in ((500, D), ((77, 1, 422, 1000), (2, 1))):
         other = sweep(da.from_array(X, chunks=chunks), **settings)

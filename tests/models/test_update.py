@@ -20,6 +20,7 @@ FREE = ("full", "tied", "diag", "spherical", "EII", "EEI")
 
 def fitted(x=X, covariance_type="full", **settings):
     settings = {"tol": 1e-2, "random_state": 0, "reg_covar": 1e-4, **settings}
+    settings = {"init_params": "k-means++", **settings}
     return GaussianMixture(3, covariance_type=covariance_type, **settings).fit(x)
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 D, CHUNK = 64, 12_500
 
-CAPS = {"cluster": 760 << 20, "alone": 400 << 20}
+CAPS = {"cluster": 760 << 20, "alone": 480 << 20}
 """Bytes, of a driver, scheduler and two workers with their nannies, and of one process."""
 
 
