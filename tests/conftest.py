@@ -62,8 +62,9 @@ def pytest_collection():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    slow_files = {path for path in {item.path for item in items} if is_slow(path)}
     for item in items:
-        if is_slow(item.path):
+        if item.path in slow_files:
             item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     if silent := [str(path) for path in sorted(slow) if not may_be_slow(path)]:

@@ -25,7 +25,9 @@ from daskgmm.markup.curve import curve
 random = np.random.default_rng(0)
 X = random.normal(size=(600, 2)) + 9.0 * (np.arange(600) % 3)[:, None]
 NAMES = ["<script>alert(1)</script>", 'salt & "pepper"']
-FITTED = GaussianMixture(3, random_state=0).fit(pd.DataFrame(X, columns=NAMES))
+FITTED = GaussianMixture(3, init_params="k-means++", random_state=0).fit(
+    pd.DataFrame(X, columns=NAMES)
+)
 
 
 class Page(HTMLParser):

@@ -23,7 +23,7 @@ FRAME = pd.DataFrame(
         "name": np.array(["low", "high"])[Z],
     }
 )
-MIXTURE = GaussianMixture(2, random_state=0).fit(FRAME[["a", "b"]])
+MIXTURE = GaussianMixture(2, init_params="k-means++", random_state=0).fit(FRAME[["a", "b"]])
 
 
 def forms(tmp_path, columns):

@@ -19,10 +19,10 @@ from daskgmm.storage.address import Address
 
 N = 60
 X = np.random.default_rng(0).normal(size=(N, 2)) + np.arange(N)[:, None] % 2 * 8
-MIXTURE = GaussianMixture(2, random_state=0).fit(X)
+MIXTURE = GaussianMixture(2, init_params="k-means++", random_state=0).fit(X)
 FRAME = pd.DataFrame(X, columns=["a", "b"]).assign(id=np.arange(N) ** 2, note="dear to me")
-NAMED = GaussianMixture(2, random_state=0).fit(FRAME[["a", "b"]])
-FIELDS = GaussianMixture(2, random_state=0).fit(
+NAMED = GaussianMixture(2, init_params="k-means++", random_state=0).fit(FRAME[["a", "b"]])
+FIELDS = GaussianMixture(2, init_params="k-means++", random_state=0).fit(
     xr.Dataset({name: ("row", FRAME[name]) for name in "ab"})
 )
 

@@ -34,8 +34,8 @@ FRAME = pd.DataFrame(X, columns=FEATURES).assign(
 )
 FRAME.index = pd.Index(np.arange(0, 10 * N, 10), name="id")
 KEYS = ["name", "time", "number"]
-MIXTURE = GaussianMixture(K, random_state=0).fit(FRAME[FEATURES])
-NAMELESS = GaussianMixture(K, random_state=0).fit(X)
+MIXTURE = GaussianMixture(K, init_params="k-means++", random_state=0).fit(FRAME[FEATURES])
+NAMELESS = GaussianMixture(K, init_params="k-means++", random_state=0).fit(X)
 
 
 OF_SOME = ("latent", "reconstruction_error", "cluster", "cluster_posterior")

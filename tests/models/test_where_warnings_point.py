@@ -26,7 +26,7 @@ CLASSES = np.arange(401) % 2
 
 
 def mixture(k=2, **settings):
-    return GaussianMixture(k, random_state=0, **settings)
+    return GaussianMixture(k, **{"init_params": "k-means++", "random_state": 0, **settings})
 
 
 def swept(x, **settings):

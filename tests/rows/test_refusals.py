@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 N = 20
 NUMBERS = np.random.default_rng(0).normal(size=(N, 2)) + np.arange(N)[:, None] % 2 * 8
 TIMES = pd.date_range("2020", periods=N)
-MIXTURE = GaussianMixture(2, random_state=0).fit(NUMBERS)
+MIXTURE = GaussianMixture(2, init_params="k-means++", random_state=0).fit(NUMBERS)
 
 OTHERS = {
     "date": TIMES,

@@ -49,7 +49,7 @@ FORMS = {
     "labelled": lambda folder: xr.DataArray(FIELDS, dims="t"),
 }
 
-PLAIN = GaussianMixture(2, random_state=0).fit(ROWS)
+PLAIN = GaussianMixture(2, init_params="k-means++", random_state=0).fit(ROWS)
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "labelled"])
