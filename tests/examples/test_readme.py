@@ -16,6 +16,9 @@ from daskgmm.cli import main
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "examples" / "site"
 
+N = 1200
+"""Rows of the data that the pages name."""
+
 
 def read(path):
     return path.read_text(encoding="utf-8")
@@ -57,17 +60,17 @@ def folder(tmp_path, monkeypatch):
     """A working directory with the data that the README names."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 5, (4000, 1)) * 40 + random.normal(size=(4000, 3))
-    zarr.create_array("pixels.zarr", data=pixels, chunks=(999, 3))
+    pixels = random.integers(0, 5, (N, 1)) * 40 + random.normal(size=(N, 3))
+    zarr.create_array("pixels.zarr", data=pixels, chunks=(399, 3))
     for name in ("north", "south", "new"):
-        zarr.create_array(f"{name}.zarr", data=pixels, chunks=(2000, 3))
+        zarr.create_array(f"{name}.zarr", data=pixels, chunks=(N // 2, 3))
     ocean().to_zarr("ocean.zarr", consolidated=False)
     (tmp_path / "events").mkdir()
     for part in range(3):
         events(part).to_parquet(tmp_path / "events" / f"{part}.parquet")
-    zarr.create_array("weights.zarr", data=random.uniform(size=4000), chunks=(1000,))
-    image = pixels.reshape(40, 100, 3)
-    zarr.create_array("image.zarr", data=image, chunks=(20, 100, 3))
+    zarr.create_array("weights.zarr", data=random.uniform(size=N), chunks=(N // 4,))
+    image = pixels.reshape(30, 40, 3)
+    zarr.create_array("image.zarr", data=image, chunks=(15, 40, 3))
     table = pd.DataFrame(pixels, columns=["x", "y", "z"]).assign(n=1.0, name="text")
     table.to_parquet("table.parquet")
     table.assign(y=table["y"].mask(table.index % 9 == 0))[["x", "y"]].to_parquet("gaps.parquet")
@@ -95,7 +98,7 @@ def test_python(folder, name, least):
             count += 1
         first = first or session
     assert count >= least
-    assert zarr.open_array("segments.zarr", mode="r").shape == (4000,)
+    assert zarr.open_array("segments.zarr", mode="r").shape == (N,)
 
 
 @pytest.mark.slow
