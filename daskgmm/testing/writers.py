@@ -204,8 +204,8 @@ class WriterTests:
 @cache
 def fitted(k: int) -> GaussianMixture:
     """Return a mixture of k components."""
-    cheap = {"init_params": "k-means++", "random_state": 0, "tol": 0.1}
-    return GaussianMixture(k, **cheap).fit(WriterTests().rows())
+    mixture = GaussianMixture(k, init_params="k-means++", random_state=0, tol=0.1)
+    return mixture.fit(WriterTests().rows())
 
 
 def after(batches: int, do: Callable[[], object]) -> Progress:
