@@ -13,7 +13,7 @@ from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from tests.gaussian.mixtures import beside, parameters_of
 
-K, D, N, STEP, FLOOR = 2, 3, 10, 1e-3, 0.05
+K, D, N, STEP, FLOOR = 2, 3, 16, 1e-3, 0.05
 R = np.random.default_rng(0)
 ROOTS = R.normal(size=(K, D, D))
 MATRICES = ROOTS @ ROOTS.swapaxes(1, 2) + np.eye(D)
