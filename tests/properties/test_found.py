@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from daskgmm import GaussianMixture
-from daskgmm.em.starts.clustering import squarable
+from daskgmm import GaussianMixture, sweep
+from daskgmm.em.starts.clustering import revealing, squarable
+from daskgmm.em.starts.trimming import loneliness
+from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.low_rank.factor_analysis import first_noise
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.m_step import maximise
+from daskgmm.gaussian.moments import Moments
+from tests.gaussian.mixtures import parameters_of
+from tests.properties.models import quiet
 
 RANDOM = np.random.default_rng(0)
 
@@ -75,3 +83,17 @@ def test_principal_axes_of_columns_in_memory_are_those_of_rows():
     )
     found, expected = map(coordinates.apply, (np.asfortranarray(x), x))
     assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("room", [{"noise": True}, {"tails": "t"}, {"tails": "contaminated"}])
+@pytest.mark.parametrize("dtype", ["?", "i1"])
+def test_rows_of_any_type_have_lonely_ones(dtype, room):
+    """Quantiles of truth values were an error of NumPy, and differences of bytes overflowed."""
+    x = np.concatenate([np.full((15, 2), -100), np.full((45, 2), 100)])
+    x = x + RANDOM.integers(-20, 21, x.shape)
+    x = x > 90 if dtype == "?" else x.astype(dtype)
+    np.testing.assert_array_equal(loneliness(x, np.ones(60)), loneliness(x * 1.0, np.ones(60)))
+    settings = {"reg_covar": 0.01, "max_iter": 2, "acceleration": None, "random_state": 0} | room
+    found, expected = (GaussianMixture(2, **settings) for _ in range(2))
+    with quiet():
+        np.testing.assert_allclose(found.fit(x).means_, expected.fit(x * 1.0).means_, rtol=1e-9)

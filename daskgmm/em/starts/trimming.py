@@ -47,9 +47,11 @@ def loneliness(x: NDArray[np.floating], weights: Array) -> Array:
 
     Columns are in units of the middle half of their values, which no outlier changes.
     """
-    low, high = np.quantile(x, [0.25, 0.75], axis=0)
-    width = np.where(high > low, high - low, 1.0)
-    scaled = np.asarray(x, np.float64) / width
+    # NumPy takes differences in the type of the rows: of bytes they overflow, of truth values
+    # there are none.
+    scaled = np.asarray(x, np.float64)
+    low, high = np.quantile(scaled, [0.25, 0.75], axis=0)
+    scaled = scaled / np.where(high > low, high - low, 1.0)
     index, counts = _landmarks(weights)
     landmarks, nearest = scaled[index], min(NEIGHBOUR, len(index) - 1)
     found = np.empty(len(x))
