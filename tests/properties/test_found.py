@@ -97,3 +97,17 @@ def test_rows_of_any_type_have_lonely_ones(dtype, room):
     found, expected = (GaussianMixture(2, **settings) for _ in range(2))
     with quiet():
         np.testing.assert_allclose(found.fit(x).means_, expected.fit(x * 1.0).means_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("room", [{}, {"tails": "t"}])
+def test_starts_beside_rows_of_hardly_any_weight(room):
+    """Axes of 1e300 were multiplied by rows that whitening had put at 1e150."""
+    x = np.concatenate([np.zeros((8, 2)), RANDOM.normal(size=(8, 2))])
+    x[:, 1] += 5.0 * (np.arange(16) % 2)
+    weights = np.where(np.arange(16) < 8, RANDOM.uniform(1.0, 2.0, 16), 1e-300)
+    axes = revealing(x * [1e150, 1.0], weights)
+    assert 0.5 <= np.abs(axes).max() <= 1.0
+    with quiet():
+        mixture = GaussianMixture(2, random_state=0, **room).fit(x, sample_weight=weights)
+    mean = weights @ x / weights.sum()
+    np.testing.assert_allclose(mixture.weights_ @ mixture.means_, mean, atol=1e-9)

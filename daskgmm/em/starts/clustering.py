@@ -132,7 +132,8 @@ def revealing(z: Array, weights: Array | None) -> Array:
     if widest <= ROUNDED * r * float(np.finfo(np.float64).eps):
         return np.asarray(vectors, np.float64)
     axes: Array = vectors * np.maximum(different, LEAST_REVEALING * widest)
-    return axes
+    # Beside rows of hardly any weight the longest may be of 1e300. A power of 2 changes no digit.
+    return np.asarray(np.ldexp(axes, -np.frexp(widest)[1]), np.float64)
 
 
 def _within(z: Array, weights: Array | None, labels: Labels, k: int) -> tuple[Array, Array]:
