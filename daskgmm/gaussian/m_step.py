@@ -23,6 +23,12 @@ nearly always enough, so that the likelihood does not jump with its size between
 LARGEST_RIDGE = 1e3
 """Largest ridge, in units of the largest variance."""
 
+LARGEST_FACTOR = 1e150
+"""Largest entry of a precision's factor: the squares of larger ones overflow."""
+
+LEAST_VARIANCE = LARGEST_FACTOR**-2
+"""Variance of rows below which they are one point in any structure: its inverse overflows."""
+
 ILL_DEFINED = (
     "Fitting the mixture model failed because some components have ill-defined empirical "
     "covariance (for instance caused by singleton or collapsed samples). Try to decrease the "
@@ -104,7 +110,9 @@ def maximise(
     """
     structure, counts = STRUCTURES[structure_name], moments.counts
     last = fallback.covariances
-    weights, means = counts / counts.sum(), means_of(moments, fallback)
+    # Where a uniform component has all rows there is nothing to divide.
+    weights = counts / counts.sum() if counts.any() else fallback.weights
+    means = means_of(moments, fallback)
     scatter = replace(structure.scatter_of(moments, reg_covar, last), means=means)
     estimated = estimate(structure, scatter, reg_covar, last, first, least)
     means = structure.placed(means, weights, estimated.covariances)
@@ -169,7 +177,7 @@ def estimate(
             if not keeps or k in collapsed or not np.isfinite(variance):
                 before = ridges.get(k, 0.0)
                 ridges[k] = 4 * before or smallest * variance
-                if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
+                if reg_covar == 0 or not 0 < ridges[k] < LARGEST_RIDGE * variance:
                     raise IllDefinedError(ILL_DEFINED) from error
                 scatter = _raised(structure, scatter, ridges[k] - before, index)
                 continue
@@ -185,7 +193,12 @@ def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
     finite = np.isfinite(scatter.covariances).reshape(len(scatter.counts), -1).all(axis=1)
     if not finite.all():
         raise SingularError(0 if structure.shared else int(np.argmin(finite)))
-    returned = structure.maximise(scatter, last)
+    variances = structure.statistic.form.diagonals(scatter.covariances, scatter.n_features)
+    if not variances.max() >= LEAST_VARIANCE:
+        raise SingularError(0)
+    # What overflows on the way is not finite, and so is singular.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        returned = structure.maximise(scatter, last)
     if returned is None:
         raise EntryError(f"{type(structure).__name__}.maximise returned None, and no covariances.")
     covariances = np.asarray(returned, np.float64)
@@ -201,7 +214,11 @@ def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
 def _factorised(structure: Structure, scatter: Scatter, covariances: Array) -> Array:
     """Return the factors of the precisions; raise `SingularError` for the scatter to blame."""
     try:
-        return structure.precision.factorise(covariances)
+        factors = structure.precision.factorise(covariances)
+        sizes = np.abs(factors).reshape(len(factors), -1).max(axis=1)
+        if not (sizes <= LARGEST_FACTOR).all():
+            raise SingularError(int(np.argmin(sizes <= LARGEST_FACTOR)))
+        return factors
     except SingularError as error:
         blamed = structure.singular_component(scatter, covariances, error.index)
         raise SingularError(blamed) from error

@@ -111,3 +111,30 @@ def test_starts_beside_rows_of_hardly_any_weight(room):
         mixture = GaussianMixture(2, random_state=0, **room).fit(x, sample_weight=weights)
     mean = weights @ x / weights.sum()
     np.testing.assert_allclose(mixture.weights_ @ mixture.means_, mean, atol=1e-9)
+
+
+@pytest.mark.parametrize("reg_covar", [0.0, 1e-311])
+@pytest.mark.parametrize("name", [*STRUCTURES, *FAMILIES])
+def test_rows_whose_variances_have_no_inverses_are_refused(name, reg_covar):
+    """Of rows of 1e-156 `spherical` had the score -1e300 in silence, others errors of LAPACK."""
+    x = 1e-156 * RANDOM.normal(size=(22, 3))
+    with pytest.raises(ValueError, match="scale the input data"):
+        GaussianMixture(1, reg_covar=reg_covar, **structure_and_factors(name)).fit(x)
+
+
+def structure_and_factors(name):
+    return {"covariance_type": name} | ({"n_factors": 1} if name in FAMILIES else {})
+
+
+def test_such_rows_can_be_standardised():
+    x = 1e-156 * RANDOM.normal(size=(22, 3))
+    means = GaussianMixture(1, standardise=True).fit(x).means_in_data_units()[0]
+    np.testing.assert_allclose(means / 1e-156, x.mean(0) / 1e-156, atol=1e-9)
+
+
+def test_weights_of_a_mixture_whose_noise_has_every_row():
+    """0 / 0 made the weights NaN."""
+    old = parameters_of("full", np.full(2, 0.5), np.zeros((2, 2)), [np.eye(2)] * 2)
+    nothing = Moments(np.zeros((6, 2)), old.means, None, -1.0, 5.0, 5, noise=5.0)
+    found = maximise(nothing, "full", 1e-6, old).parameters
+    np.testing.assert_array_equal(found.weights, old.weights)
