@@ -132,6 +132,20 @@ def test_such_rows_can_be_standardised():
     np.testing.assert_allclose(means / 1e-156, x.mean(0) / 1e-156, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["ppca", "factor"])
+@pytest.mark.parametrize("size", [2.0**-280, 2.0**280, 2.0**400])
+def test_factors_of_any_units(name, size):
+    """Squares of variances beyond 1e154 overflowed, and the loadings were 0 in silence."""
+    x = RANDOM.normal(size=(60, 1)) * [3.0, -2.0, 1.0] + RANDOM.normal(size=(60, 3))
+    settings = {"covariance_type": name, "n_factors": 1, "reg_covar": 0.0, "max_iter": 5}
+    with quiet():
+        found, expected = (GaussianMixture(1, **settings).fit(x * scale) for scale in (size, 1.0))
+    np.testing.assert_allclose(
+        found.covariances_in_data_units() / size / size,
+        expected.covariances_in_data_units(), rtol=1e-9, atol=1e-12,
+    )  # fmt: skip
+
+
 def test_weights_of_a_mixture_whose_noise_has_every_row():
     """0 / 0 made the weights NaN."""
     old = parameters_of("full", np.full(2, 0.5), np.zeros((2, 2)), [np.eye(2)] * 2)

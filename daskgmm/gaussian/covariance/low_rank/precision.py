@@ -269,10 +269,19 @@ def turned(loadings: Array, noise: Array) -> Array:
 
 def _scaled(rows: Array) -> Array:
     """Return rows times their lengths."""
-    return np.asarray(rows * np.sqrt((rows**2).sum(axis=-1, keepdims=True)))
+    return np.asarray(rows * _lengths(rows))
 
 
 def _unscaled(rows: Array) -> Array:
     """Return rows divided by the square roots of their lengths."""
-    lengths = np.sqrt((rows**2).sum(axis=-1, keepdims=True))
-    return np.asarray(rows / np.sqrt(np.maximum(lengths, TINY)))
+    return np.asarray(rows / np.sqrt(np.maximum(_lengths(rows), TINY)))
+
+
+def _lengths(rows: Array) -> Array:
+    """Return the lengths of rows (..., d), (..., 1); squares of large variances overflow.
+
+    A division by a power of 2 changes no digit.
+    """
+    _, exponents = np.frexp(np.abs(rows).max(axis=-1, keepdims=True))
+    squares = np.ldexp(rows, -exponents) ** 2
+    return np.asarray(np.ldexp(np.sqrt(squares.sum(axis=-1, keepdims=True)), exponents))
