@@ -146,6 +146,41 @@ def test_factors_of_any_units(name, size):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["spherical", "EII", "ppca"])
+@pytest.mark.parametrize("reg_covar", [1e-6, 1e-19])
+def test_noise_that_takes_all_rows_is_told(name, reg_covar):
+    """The box of a constant column is as thin as `reg_covar`; components of one variance are not.
+
+    All rows were outliers without a word.
+    """
+    x = RANDOM.normal(size=(100, 3))
+    x[:, 1] = 2.5
+    settings = structure_and_factors(name) | {"reg_covar": reg_covar, "noise": True}
+    mixture = GaussianMixture(1, random_state=0, **settings)
+    with pytest.warns(DegenerateComponentWarning, match="has nearly all rows"):
+        mixture.fit(x)
+    assert (mixture.predict(x) == -1).all()
+    assert mixture.weights_[0] + mixture.noise_weight_ == pytest.approx(1.0)
+    assert mixture.score(x) == pytest.approx(-mixture.noise_log_volume_)
+
+
+def test_a_sweep_sets_aside_what_leaves_all_rows_to_the_noise():
+    x = RANDOM.normal(size=(100, 3))
+    x[:, 1] = 2.5
+    found = sweep(x, [1], ["spherical", "full"], n_init=1, noise=True, random_state=0)
+    assert found.table["degenerate"] == [1, 0]
+    assert found.table["reason"][0].startswith("no rows: 0")
+    assert found.best().covariance_type == "full"
+
+
+def test_a_small_cluster_in_clutter_is_none_of_those():
+    x = np.concatenate([RANDOM.uniform(-50.0, 50.0, (1000, 2)), 0.3 * RANDOM.normal(size=(30, 2))])
+    mixture = GaussianMixture(
+        1, noise=True, weights_init=[1.0], means_init=[[0.0, 0.0]], precisions_init=[np.eye(2)]
+    ).fit(x)
+    assert mixture.noise_weight_ == pytest.approx(1000 / 1030, abs=0.01)
+
+
 def test_weights_of_a_mixture_whose_noise_has_every_row():
     """0 / 0 made the weights NaN."""
     old = parameters_of("full", np.full(2, 0.5), np.zeros((2, 2)), [np.eye(2)] * 2)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from daskgmm.arrays import Array
 from daskgmm.em.models.model import GaussianModel, MixtureModel
 from daskgmm.em.settings import NOISE, Settings
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
-from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.moments import EMPTY, Moments
 from daskgmm.gaussian.outliers import box_sides, log_volume, loss_by_noise
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tail import Beside, Tail
@@ -81,6 +83,7 @@ class RobustModel(MixtureModel):
         if moments.noise is not None:
             rest = float(moments.counts.sum())
             share = moments.noise / (moments.noise + rest)
+            step = replace(step, empty=self._empty(step, moments, 1.0 - share))
             if step.shares is not None:
                 step = replace(step, shares=(1.0 - share) * step.shares)
             found = replace(
@@ -90,6 +93,16 @@ class RobustModel(MixtureModel):
                 log_volume=self.log_volume,
             )
         return replace(step, parameters=found)
+
+    def _empty(self, step: Maximised, moments: Moments, part: float) -> tuple[int, ...]:
+        """Return the components without rows, where all together have a part of them.
+
+        With fewer rows than a covariance takes all are: the noise has the others.
+        """
+        if part * self.survey.counted(None) < moments.reference.shape[1] + 1:
+            return tuple(range(len(moments.counts)))
+        little = part * moments.counts <= EMPTY * moments.counts.sum()
+        return tuple(sorted({*step.empty, *np.flatnonzero(little).tolist()}))
 
     def discount_of_noise(self, step: Maximised) -> float:
         """Return by how much the noise of rows lowers the mean log-likelihood, in nats."""

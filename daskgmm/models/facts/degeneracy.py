@@ -39,7 +39,16 @@ def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[st
     `resting` are its components on the floor; `names` those of the model's columns or axes.
     """
     messages = []
-    if step.empty:
+    if step.parameters.noise_weight and len(step.empty) == step.parameters.n_components:
+        messages.append(
+            "The uniform component of noise=True (--noise) has nearly all rows, and the others "
+            "too few for a covariance: predictions are outliers. In a column of a single value, or "
+            "of much smaller units, its box is narrower than components of some structures can "
+            "be: leave out or scale such columns, or fit another covariance_type "
+            "(--covariance). If there are none, no clusters stand out: try another random_state "
+            "(--seed), or fit without noise."
+        )
+    elif step.empty:
         numbers = ", ".join(map(str, step.empty))
         messages.append(
             f"Components without rows: {numbers}. The data have fewer clusters than "

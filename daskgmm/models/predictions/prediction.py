@@ -88,8 +88,11 @@ class Predictor:
         self._asked_backend: bool = False
         self._by_backend: Prediction | None = None
         self.columns = columns
-        # The fast kernel wants a centre among the rows: the mixture's own mean is one.
-        self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
+        # The fast kernel wants a centre among the rows: the mixture's own mean is one. Where all
+        # rows are noise, no component has a weight.
+        weights = parameters.weights
+        weights = weights if weights.any() else np.ones_like(weights)
+        self.center: Array = weights @ parameters.means / weights.sum()
         self._fast = fast_kernel(parameters, self.center)
         self._whitened = whitened_kernel(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
