@@ -187,3 +187,26 @@ def test_weights_of_a_mixture_whose_noise_has_every_row():
     nothing = Moments(np.zeros((6, 2)), old.means, None, -1.0, 5.0, 5, noise=5.0)
     found = maximise(nothing, "full", 1e-6, old).parameters
     np.testing.assert_array_equal(found.weights, old.weights)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e-250])
+def test_weights_whose_squares_underflow(size):
+    """Degrees of freedom stayed where they begin, and standard errors were 0, in silence."""
+    random = np.random.default_rng(1)
+    x = np.concatenate([random.standard_t(3.0, size=(80, 2)), random.normal(9.0, 1.0, (80, 2))])
+    weights = random.uniform(1.0, 2.0, 160)
+    settings = {"max_iter": 5, "acceleration": None, "random_state": 0}
+    expected, found = (
+        GaussianMixture(2, tails="t", **settings) for _ in range(2)
+    )  # fmt: skip
+    with quiet():
+        expected.fit(x, sample_weight=weights)
+        found.fit(x, sample_weight=weights * size)
+    assert expected.tail_degrees_.min() < 30.0
+    np.testing.assert_allclose(found.tail_degrees_, expected.tail_degrees_, rtol=1e-6)
+    mixture = GaussianMixture(1).fit(x, sample_weight=weights)
+    one, other = (
+        mixture.standard_errors(x, sample_weight=each) for each in (weights, weights * size)
+    )
+    np.testing.assert_allclose(other.means, one.means, rtol=1e-9)
+    np.testing.assert_allclose(other.covariances, one.covariances, rtol=1e-9)

@@ -38,7 +38,8 @@ class LogBound:
         """Return the bound for y = 1 / (nu + delta), with the sums of y^0, y and y^2."""
         end, some = 1.0 / nu, (second > 0) & (first > 0)
         low = np.where(some, second / np.where(some, first, 1.0), 0.0)
-        at_low = np.where(some, first**2 / np.where(some, second, 1.0), 0.0)
+        # No square of a sum of weights, which may underflow.
+        at_low = np.where(some, first * (first / np.where(some, second, 1.0)), 0.0)
         room = end * n - first
         wide = room > EPS * end * n
         high = np.where(wide, (end * first - second) / np.where(wide, room, 1.0), 0.0)

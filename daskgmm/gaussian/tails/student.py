@@ -172,7 +172,9 @@ class Student(Tail):
         if structure.shared or not structure.free:
             held, told, noisy = (np.full(len(nu), part.sum()) for part in (held, told, noisy))
         some = (counts > 0) & (told > 0)
-        divisor = np.where(some, held + np.sqrt(held * held + 4.0 * noisy * told), 1.0)
+        # Squares of small weights underflow.
+        root = np.hypot(held, 2.0 * np.sqrt(noisy) * np.sqrt(told))
+        divisor = np.where(some, held + root, 1.0)
         return np.where(some, 2.0 * told / divisor, 1.0)
 
     def alone(self, moments: Moments, parameters: Parameters) -> tuple[Parameters, float]:

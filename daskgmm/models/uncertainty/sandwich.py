@@ -176,8 +176,9 @@ def _estimated(
     unit: str,
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
-    total, slope = float(found.weights.sum()), found.sums.sum(0)
     units = _units(found, curvature.of_rows is not None)
+    found = found if curvature.of_rows is not None else _of_weight_one(found)
+    total, slope = float(found.weights.sum()), found.sums.sum(0)
     check_curved(chart, curvature, slope, total)
     scores = found.sums - np.outer(found.weights / total, slope)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
@@ -194,6 +195,16 @@ def _estimated(
     check_at_maximum(distance, float(slope @ moves) / 2.0, total)
     facts = {"units": units, "unit": unit, "rows": found.weighing.rows}
     return _in_shape(mixture, chart, covariance, distance=distance, growth=growth, **facts)
+
+
+def _of_weight_one(found: Scores) -> Scores:
+    """Return scores with weights whose sum is about 1: squares of small ones underflow.
+
+    A power of 2 changes no digit.
+    """
+    _, exponent = math.frexp(float(found.weights.sum()))
+    sums, weights = (np.ldexp(each, -exponent) for each in (found.sums, found.weights))
+    return replace(found, sums=sums, weights=weights)
 
 
 def _largest_ratio(values: Array, variances: Array) -> float:
