@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from daskgmm import GaussianMixture
+from daskgmm import (
+    BayesianGaussianMixture,
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    sweep,
+)
 from daskgmm.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -193,3 +198,48 @@ def test_variables_of_netcdf_files_are_opened_by_path(tmp_path: Path, library: s
             # Dask keeps the mask of what it reads from one.
             with pytest.raises(DataError, match="masked"):
                 GaussianMixture(1).fit(da.from_array(x, chunks=(20, 3)))
+
+
+LABELS = np.ma.array(np.arange(40) % 2, mask=np.arange(40) < 3)
+TEXTS = np.ma.array(np.array(["a", "b"])[np.arange(40) % 2], mask=np.arange(40) < 3)
+GIVEN = GaussianMixture.from_parameters([0.5, 0.5], ROWS[:2], [np.eye(3)] * 2)
+CLASSES = GaussianMixtureClassifier(1).fit(ROWS, LABELS.data)
+SHARES = np.ma.array([0.5, 0.5], mask=[True, False])
+
+BESIDE: dict[str, tuple[str, Callable[[], Any]]] = {
+    "classes": ("y", lambda: GaussianMixtureClassifier(1).fit(ROWS, LABELS)),
+    "names of classes": ("y", lambda: GaussianMixtureClassifier(1).fit(ROWS, TEXTS)),
+    "classes of own mixtures": (
+        "y",
+        lambda: GaussianMixtureClassifier(1, structures="own").fit(ROWS, LABELS),
+    ),
+    "accuracy": ("y", lambda: CLASSES.score(ROWS, LABELS)),
+    "errors of classes": ("y", lambda: CLASSES.standard_errors(ROWS, LABELS)),
+    "agreement": ("labels", lambda: GIVEN.label_agreement(ROWS, LABELS)),
+    "groups": ("groups", lambda: sweep(ROWS, [1], groups=np.ma.array(LABELS), n_init=1)),
+    "shares of classes": (
+        "priors",
+        lambda: GaussianMixtureClassifier(1, priors=SHARES).fit(ROWS, LABELS.data),
+    ),
+    "first weights": (
+        "'weights'",
+        lambda: GaussianMixture(2, weights_init=SHARES).fit(ROWS),
+    ),
+    "first means": ("'means'", lambda: GaussianMixture(2, means_init=MASKED[:2]).fit(ROWS)),
+    "means of a prior": (
+        "'mean_prior'",
+        lambda: BayesianGaussianMixture(2, mean_prior=MASKED[0]).fit(ROWS),
+    ),
+    "parameters": (
+        "weights",
+        lambda: GaussianMixture.from_parameters(SHARES, ROWS[:2], [np.eye(3)] * 2),
+    ),
+}
+
+
+@pytest.mark.parametrize(("what", "use"), BESIDE.values(), ids=BESIDE)
+def test_what_stands_beside_rows_is_not_taken_from_behind_a_mask(
+    what: str, use: Callable[[], Any]
+) -> None:
+    with pytest.raises(DataError, match=f"{what} is masked"):
+        use()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.rows.checks.plain import plain
 
 
 def priors_of(priors: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
@@ -31,7 +32,7 @@ def priors_of(priors: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
                 f"{', '.join(map(repr, names))}. Give one for each."
             )
         priors = [priors[name] for name in names]
-    given = np.asarray(priors, np.float64)
+    given = plain(priors, "priors").astype(np.float64)
     if given.shape != (len(classes),) or not (given >= 0).all() or not 0 < given.sum() < math.inf:
         raise SettingError(
             f"priors is {priors!r}; give {len(classes)} numbers that are not negative, one for "

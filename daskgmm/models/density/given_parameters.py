@@ -19,6 +19,7 @@ from daskgmm.gaussian.tails.tails import tail_of
 from daskgmm.models.mixtures.adaptation import with_parameters
 from daskgmm.models.settings.factors import settings_of
 from daskgmm.models.settings.outliers import set_outliers
+from daskgmm.rows.checks.plain import unmasked
 
 Kind = TypeVar("Kind")
 
@@ -132,6 +133,7 @@ def check_kept(settings: Mapping[str, Any]) -> None:
 
 
 def _array(name: str, given: Any, rank: int | None = None) -> Array:
+    given = unmasked(given, name)
     try:
         array = np.array(given, np.float64)
     except (TypeError, ValueError) as error:

@@ -16,6 +16,7 @@ from sklearn.utils import column_or_1d
 
 from daskgmm.em.survey.label_counts import distinct_texts
 from daskgmm.errors import DataError
+from daskgmm.rows.checks.plain import unmasked
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.source import Source
@@ -121,6 +122,7 @@ def _checked(y: Any, argument: str) -> Values:
     """Return labels in memory as one axis; raise `DataError` for measurements."""
     if isinstance(y, (list, tuple)):
         y = _as_array(y)
+    y = unmasked(y, argument)
     if getattr(getattr(y, "dtype", None), "kind", "") == "c":
         raise DataError(
             f"Complex data not supported: {argument} has dtype {y.dtype}. A label is {WHOLE}."

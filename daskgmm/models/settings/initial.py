@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from daskgmm.arrays import Array
 from daskgmm.em.starts.start import Initial
 from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.rows.checks.plain import unmasked
 
 WEIGHTS_SUM_TOLERANCE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
 
@@ -33,7 +34,7 @@ def checked_array(values: Any, name: str, shape: tuple[int, ...], advice: str = 
     """Return values as an array; raise `ValueError` if they are no finite numbers of this shape."""
     if not shape and np.ndim(values) == 0:  # scikit-learn checks no scalars
         return checked_array(np.reshape(values, 1), name, (1,), advice).reshape(())
-    given = np.shape(values)
+    given = np.shape(unmasked(values, f"The parameter '{name}'"))
     array: NDArray[Any] = check_array(
         values if given else np.reshape(values, 1),
         dtype=[np.float64, np.float32],

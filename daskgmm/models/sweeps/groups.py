@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.counting import counted
 from daskgmm.em.checkpoints.fingerprint import plain_digest
+from daskgmm.rows.checks.plain import plain
 from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.rows import Rows
@@ -30,7 +31,7 @@ class Groups:
                 "groups need rows that are numbered, and some chunks of X have no known "
                 f"length: {FIND_LENGTHS}."
             )
-        self._groups = np.asarray(groups)
+        self._groups = plain(groups, "groups")
         if self._groups.shape != (n_rows,):
             raise ValueError(
                 f"groups has shape {self._groups.shape} and X has {counted(n_rows, 'row')}; give "
