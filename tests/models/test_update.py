@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
-from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.errors import DataError, ModelFileError, ResolutionWarning, SettingError
 
 R = np.random.default_rng(0)
 X = np.concatenate([R.normal(size=(200, 3)) * [1, 2, 0.5] + c for c in R.normal(size=(3, 3)) * 3])
@@ -332,3 +332,17 @@ def test_a_stream_goes_on_with_the_settings_that_it_began_with(changed):
         stream.partial_fit(B)
     assert stream.n_seen_ == len(A)
     assert stream.fit(B).n_features_in_ == 3
+
+
+FILL = 9.96921e36
+
+
+@pytest.mark.parametrize("use", ["update", "map_adapt", "moments", "partial_fit"])
+def test_rows_far_from_the_mixture_are_told(use, mixture):
+    """A fill value among new rows took a mean to 1e34 in silence."""
+    x = X[:50].copy()
+    x[7, 1] = FILL
+    with pytest.warns(ResolutionWarning, match="away from every component .* column 1.*_FillValue"):
+        getattr(copy(mixture), use)(x)
+    x[7, 1] = 1e4
+    getattr(copy(mixture), use)(x)

@@ -31,6 +31,7 @@ from daskgmm.models.mixtures.adaptation import (
     relevances_of,
 )
 from daskgmm.models.mixtures.alignment import Alignment, alignment, check_alike, distances_between
+from daskgmm.models.mixtures.far_rows import warn_of_far_rows
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.models.mixtures.moments import MixtureMoments
 from daskgmm.models.mixtures.noisy_rows import rows_beside
@@ -312,6 +313,7 @@ class Components(Mixture):
         with one_blas_thread():  # or rounding would depend on whether a task has just ended
             for _ in range(n_iter):
                 found = moments_of(data, adapted)
+                warn_of_far_rows(found.moments, adapted, self._axis_names())
                 check_some(found.weighing, weights is not None)
                 scale = found.weighing.counted(weights_are) / found.weighing.total
                 adapted = adapt(prior, found.moments, relevances, scale, reg_covar)

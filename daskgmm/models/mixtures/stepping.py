@@ -17,6 +17,7 @@ from daskgmm.models.facts.fitted_on import has_known_noise
 from daskgmm.models.facts.seen import Seen
 from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.mixtures.adaptation import with_parameters
+from daskgmm.models.mixtures.far_rows import warn_of_far_rows
 from daskgmm.models.mixtures.moments import MixtureMoments
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.equal_weights import has_equal_weights
@@ -36,6 +37,7 @@ def moments_under(mixture: Any, x: Any, sample_weight: Any) -> MixtureMoments:
         found = moments_of(
             data.in_coordinates(predictor.transform.coordinates), predictor.parameters
         )
+    warn_of_far_rows(found.moments, predictor.parameters, mixture._axis_names())
     structure = predictor.parameters.structure
     return MixtureMoments(predictor.density_digest, structure, found.moments, found.weighing)
 
