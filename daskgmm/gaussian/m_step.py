@@ -110,7 +110,9 @@ def maximise(
     """
     structure, counts = STRUCTURES[structure_name], moments.counts
     last = fallback.covariances
-    # Where a uniform component has all rows there is nothing to divide.
+    if not (moments.mean_counts.any() or moments.scale_counts.any()):
+        # A uniform component has all rows.
+        return Maximised(fallback, tuple(range(len(counts))))
     weights = counts / counts.sum() if counts.any() else fallback.weights
     means = means_of(moments, fallback)
     scatter = replace(structure.scatter_of(moments, reg_covar, last), means=means)

@@ -11,6 +11,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.low_rank.factor_analysis import first_noise
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.m_step import maximise
 from daskgmm.gaussian.moments import Moments
 from tests.gaussian.mixtures import parameters_of
@@ -181,12 +182,16 @@ def test_a_small_cluster_in_clutter_is_none_of_those():
     assert mixture.noise_weight_ == pytest.approx(1000 / 1030, abs=0.01)
 
 
-def test_weights_of_a_mixture_whose_noise_has_every_row():
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_steps_of_a_mixture_whose_noise_has_every_row(name):
     """0 / 0 made the weights NaN."""
-    old = parameters_of("full", np.full(2, 0.5), np.zeros((2, 2)), [np.eye(2)] * 2)
-    nothing = Moments(np.zeros((6, 2)), old.means, None, -1.0, 5.0, 5, noise=5.0)
-    found = maximise(nothing, "full", 1e-6, old).parameters
+    structure = STRUCTURES[name]
+    old = parameters_of(name, np.full(2, 0.5), np.zeros((2, 2)), [np.eye(2)] * 2)
+    none = Sums.zeros(structure, 2, 2)
+    nothing = Moments(none.sums, old.means, none.pooled, -1.0, 5.0, 5, noise=5.0)
+    found = maximise(nothing, name, 1e-6, old).parameters
     np.testing.assert_array_equal(found.weights, old.weights)
+    assert np.isfinite(found.covariances).all()
 
 
 @pytest.mark.parametrize("size", [1e-170, 1e-250])

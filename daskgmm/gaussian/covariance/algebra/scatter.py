@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from daskgmm.arrays import Array
 
 
@@ -34,6 +36,7 @@ class Scatter:
 
     @property
     def shares(self) -> Array:
-        """Counts as parts of their sum, (m,)."""
-        shares: Array = self.counts / self.counts.sum()
+        """Counts as parts of their sum, (m,); equal ones where a uniform component has all rows."""
+        counts = self.counts if self.counts.any() else np.ones_like(self.counts)
+        shares: Array = counts / counts.sum()
         return shares
