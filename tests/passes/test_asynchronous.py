@@ -48,6 +48,7 @@ def calls(fitted, path, out):
         "score": lambda: fitted.score(rows),
         "icl": lambda: fitted.icl(rows),
         "to Zarr": lambda: fitted.predict_to_zarr(rows, out / "out.zarr"),
+        "rows to Zarr": lambda: fitted.sample_to_zarr(500, out / "rows.zarr"),
         "to Parquet": lambda: fitted.predict_to_parquet(
             str(path / "rows.parquet"), out / "out.parquet"
         ),

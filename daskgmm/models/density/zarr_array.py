@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.naming import check_array_name
+from daskgmm.passes.executors.executor import ambient_client
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import check_place, written_path
 
@@ -43,6 +44,7 @@ def write_array(rows: Any, address: Address, *, overwrite: bool) -> None:
     A local array is written beside its place and moved there when whole; at a URL it is written in
     place.
     """
+    ambient_client()  # an asynchronous one is refused
     check_free(address, overwrite)
     if address.path is None:
         options = address.zarr_options
