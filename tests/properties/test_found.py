@@ -215,3 +215,13 @@ def test_weights_whose_squares_underflow(size):
     )
     np.testing.assert_allclose(other.means, one.means, rtol=1e-9)
     np.testing.assert_allclose(other.covariances, one.covariances, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["full", "diag"])
+def test_standard_errors_beside_a_constant_column(name):
+    """The step of its values is unknown, and infinity times 0 was given to LAPACK."""
+    x = RANDOM.normal(size=(300, 3))
+    x[:, 1] = 7.0
+    found = GaussianMixture(1, covariance_type=name).fit(x).standard_errors(x)
+    # The variance of a mean, of the rows and of `reg_covar`.
+    np.testing.assert_allclose(found.means[0], np.sqrt(x.var(0) / 299), rtol=1e-5, atol=1e-12)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daskgmm.arrays import Array
 from daskgmm.companions import ARGUMENTS, LABELS, Companions
 from daskgmm.counting import counted
-from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of
+from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of, settled
 from daskgmm.em.survey.sample import Sample
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
@@ -178,7 +178,7 @@ def check_off_the_floor(mixture: Any, parameters: Parameters, sample: Sample) ->
     x = np.where(there, x, shares @ np.where(there, x, 0.0) / (shares @ there))
     centred = x - shares @ x
     some = x[:: max(1, len(x) // TELLING_ROWS)]
-    rounding = rounding_of(np.ascontiguousarray(some.T))
+    rounding = settled(rounding_of(np.ascontiguousarray(some.T)), some)
     reg_covar = float(getattr(mixture, "reg_covar", 0.0))
     floor = Floor.of((centred.T * shares) @ centred, rounding, reg_covar)
     step = Maximised(parameters)
