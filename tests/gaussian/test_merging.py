@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.components.merging import merges
+from daskgmm.gaussian.components.merging import Pair, likely, merges
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 
@@ -86,3 +86,22 @@ def test_the_pairs_come_in_the_order_of_what_they_lose():
     assert_allclose(found[0].weights, [0.1, 0.5, 0.4])
     assert_allclose(found[1].weights, [0.3, 0.3, 0.4])
     assert len(merges(mixture("full"), 99)) == 6
+
+
+def test_a_component_that_is_similar_to_all_leaves_room_for_other_pairs():
+    found = [Pair(0, 3, 0.1), Pair(1, 3, 0.2), Pair(2, 3, 0.3), Pair(0, 1, 0.4), Pair(0, 2, 0.5)]
+    assert likely(found, 4) == [found[0], found[1], found[3], found[2]]
+    assert likely(found, 1) == found[:1]
+    assert likely(found, 2) == [found[0], found[1]]
+    impossible = [*found[:3], Pair(0, 1, np.inf)]
+    assert likely(impossible, 4) == impossible
+    assert likely([], 4) == []
+
+
+def test_pairs_without_a_component_of_hardly_any_weight_are_tried():
+    means = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [8.0, 8.0], [50.0, 50.0]])
+    covariances = np.tile(np.eye(2), (5, 1, 1))
+    weights = np.array([0.2, 0.25, 0.26, 0.2895, 0.0005])
+    found = merges(Parameters("full", weights, means, covariances, covariances.copy()), 4)
+    kept = [sum(each.weights < 0.001) for each in found]
+    assert sorted(kept) == [0, 0, 1, 1]

@@ -34,7 +34,7 @@ from daskgmm.em.starts.candidates import (
 from daskgmm.em.starts.clustering import Metric, metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import with_room
-from daskgmm.gaussian.components.merging import Pair, merged, pairs, without_matrices
+from daskgmm.gaussian.components.merging import Pair, likely, merged, pairs, without_matrices
 from daskgmm.gaussian.components.splitting import divided
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
@@ -115,7 +115,7 @@ class Exchanges:
     def _best(self, whole: Part, candidate: Candidate, number: int) -> Candidate | None:
         """Return the best mixture that one exchange leads to, driven on; None if all fail."""
         mixture = candidate.fit.step.parameters.without_outliers()
-        near = pairs(mixture)[:PAIRS]
+        near = likely(pairs(mixture), PAIRS)
         splits = self._splits(mixture, (candidate.seed + number) % 2**32) if near else []
         begun = [
             Candidate(candidate.seed, Fit(Maximised(self._prepared(whole, start))))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,13 +28,13 @@ class Pair(NamedTuple):
 
 
 def merges(parameters: Parameters, count: int, named: int = 0) -> list[Parameters]:
-    """Return mixtures with two components merged, for the `count` most similar pairs, best first.
+    """Return mixtures with two components merged, for `count` pairs as of `likely`, best first.
 
     Pairs without a finite merged covariance are left out. The first components, `named` ones, keep
     their places, and no two of them are merged.
     """
-    likely = pairs(parameters, named)[:count]
-    mixtures = [merged(parameters, pair.i, pair.j) for pair in likely]
+    found = likely(pairs(parameters, named), count)
+    mixtures = [merged(parameters, pair.i, pair.j) for pair in found]
     return [mixture for mixture in mixtures if mixture is not None]
 
 
@@ -56,6 +59,25 @@ def pairs(parameters: Parameters, named: int = 0) -> list[Pair]:
         costs, first = np.where(np.isnan(costs), np.inf, costs), max(row + 1, named)
         found += [Pair(row, j, float(costs[j - row - 1])) for j in range(first, k)]
     return sorted(found, key=lambda pair: pair.cost)
+
+
+def likely(found: Sequence[Pair], count: int) -> list[Pair]:
+    """Return `count` of pairs, the first, but of those with one component at most half as many.
+
+    More of these follow only where there are no others. The bound tells little of what EM makes of
+    a merge, and a component of hardly any weight is the most similar to all.
+    """
+    chosen: list[Pair] = []
+    others: list[Pair] = []
+    times: Counter[int] = Counter()
+    for pair in found:
+        is_one_more = max(times[pair.i], times[pair.j]) < max(1, count // 2)
+        if is_one_more and pair.cost < math.inf:
+            chosen.append(pair)
+            times.update((pair.i, pair.j))
+        else:
+            others.append(pair)
+    return [*chosen, *others][:count]
 
 
 def without_matrices(structure: Structure, d: int) -> bool:
