@@ -96,6 +96,15 @@ def test_what_llms_txt_names_exists(built):
     assert [page for page in listed if not (built / page).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["promises", "known-problems"])
+def test_tests_that_a_page_names_are_there(page):
+    named = re.findall(
+        r"`([a-z]+/(?:\w+\.py)?)`", (SITE / f"{page}.md").read_text(encoding="utf-8")
+    )
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 def test_pictures_have_alt_texts_and_links_lead_somewhere(document):
     text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
