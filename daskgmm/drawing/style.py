@@ -143,7 +143,12 @@ def letters_across(axes: Axes) -> int:
 
 def legend(axes: Axes, title: str | None = None, **settings: Any) -> None:
     """Add a legend in small letters, readable on what is drawn."""
-    look = {"fontsize": SMALL, "title_fontsize": SMALL, "edgecolor": "none", "framealpha": 0.75}
+    look: dict[str, Any] = {
+        "fontsize": SMALL,
+        "title_fontsize": SMALL,
+        "edgecolor": "none",
+        "framealpha": 0.75,
+    }
     axes.legend(title=title, **look, **settings)
 
 

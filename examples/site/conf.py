@@ -1,11 +1,14 @@
 """The site: sphinx-build -W -n examples/site build/site."""
 
 import io
+import re
 import warnings
 from contextlib import ExitStack, redirect_stdout
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+from sphinx_gallery.scrapers import matplotlib_scraper
 
 from daskgmm import __version__
 
@@ -52,12 +55,22 @@ def warnings_are_errors(settings, script, when):
         filters.close()
 
 
+def pictures(block, names, settings, **others):
+    """Save the pictures of a cell; the text above the cell says what they show."""
+    found = matplotlib_scraper(block, names, settings, **others)
+    _, blocks = split_code_and_text_blocks(names["src_file"])
+    above = [text for kind, text, line in blocks if kind == "text" and line < block[2]]
+    said = " ".join(above[-1].replace("``", "").split())
+    return re.sub(r"(?m)^( *:alt:).*$", lambda alt: f"{alt[1]} {said}", found)
+
+
 # Examples run when the site is built; an error or a warning of one fails the build.
 sphinx_gallery_conf = {
     "examples_dirs": "..",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"/site/",
+    "image_scrapers": (pictures,),
     "within_subsection_order": "ExampleTitleSortKey",
     "reset_modules": ("matplotlib", warnings_are_errors),
     "reset_modules_order": "both",

@@ -38,6 +38,14 @@ def test_an_example_is_read_in_one_sitting(script):
     assert 20 <= len(lines) <= 80
 
 
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_no_cell_of_a_notebook_shows_a_value_by_accident(script):
+    cells = re.split(r"(?m)^# %%.*$", script.read_text(encoding="utf-8"))
+    ends = [ast.parse(cell).body[-1] for cell in cells[1:]]
+    calls = [ast.unparse(end.value.func) for end in ends if isinstance(end, ast.Expr)]
+    assert set(calls) <= {"print", "plt.show", "folder.cleanup", "mixture.fit"}
+
+
 @pytest.mark.slow
 def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
     assert len(EXAMPLES) >= 17
@@ -46,6 +54,16 @@ def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
         assert "sphx-glr-script-out" in page or "sphx-glr-single-img" in page, script
         assert f"{script.stem}.py" in page, script
         assert f"{script.stem}.ipynb" in page, script
+
+
+@pytest.mark.slow
+def test_alt_texts_of_the_gallery_say_what_is_seen(built):
+    for script in EXAMPLES:
+        page = (built / "gallery" / f"{script.stem}.html").read_text(encoding="utf-8")
+        pictures = re.findall(r"<img[^>]*sphx-glr-[a-z]+-img[^>]*>", page)
+        texts = [re.search(r'alt="([^"]*)"', picture)[1] for picture in pictures]
+        for text in texts:
+            assert len(text.split()) >= 5, (script.stem, text)
 
 
 @pytest.mark.slow
