@@ -37,6 +37,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"], "index": []}
 html_extra_path = ["llms.txt"]
+toc_object_entries_show_parents = (
+    "hide"  # beside a page there is room for the last part of a name
+)
 autosummary_generate = False  # names stand on one page
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # types are in the numpydoc sections
@@ -82,6 +85,16 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
 }
 
+HASHED = re.compile(r"\[R[0-9a-f]+-(\w+)\]")
+"""What numpydoc makes of a citation, so that those of two docstrings differ."""
+
+
+def plain_citations(app, page, name):
+    """Show citations by the numbers that their docstrings give them."""
+    for text in [each for each in page.findall(nodes.Text) if HASHED.search(each)]:
+        text.parent.replace(text, nodes.Text(HASHED.sub(r"[\1]", text)))
+
+
 OF_SCIKIT_LEARN = {"get_metadata_routing", "get_params", "set_params"}
 
 
@@ -115,3 +128,4 @@ def setup(app):
     """Be the extension that Sphinx takes this file for."""
     app.add_directive("executed", Executed)
     app.connect("autodoc-skip-member", without_scikit_learns)
+    app.connect("doctree-resolved", plain_citations)

@@ -94,6 +94,8 @@ def test_every_public_name_is_in_the_reference(built):
         if isinstance(thing, type) and thing.__module__ == "daskgmm.errors"
     ]
     assert [name for name in names if f'id="{name}"' not in reference] == []
+    assert re.findall(r"\[R[0-9a-f]+-\w+\]", reference) == []
+    assert ">map_adapt()<" in re.sub(r"</?(code|span)[^>]*>", "", reference)  # in the contents
 
 
 @pytest.mark.slow
