@@ -37,9 +37,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"], "index": []}
 html_extra_path = ["llms.txt"]
-toc_object_entries_show_parents = (
-    "hide"  # beside a page there is room for the last part of a name
-)
+# Beside a page there is room for the last part of a name.
+toc_object_entries_show_parents = "hide"
 autosummary_generate = False  # names stand on one page
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # types are in the numpydoc sections
