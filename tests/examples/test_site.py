@@ -4,6 +4,7 @@ public name, and its pictures have alt texts."""
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,21 @@ def test_pages_on_other_tools_compute_their_numbers(built):
     page = re.sub(r"<.*?>", "", (built / "scikit-learn.html").read_text(encoding="utf-8"))
     ((_, their_path, default),) = re.findall(r"n_iter_ +(\d+) +(\d+) +(\d+)\n", page)
     assert re.search(rf"n_iter_ +{their_path} +{their_path} +{default}", page)
+
+
+@pytest.mark.slow
+def test_no_page_scrolls_sideways_on_a_phone(built):
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is missing")
+    pages = [str(page.relative_to(built)) for page in sorted(built.rglob("*.html"))]
+    measure = Path(__file__).with_name("widths.html").read_text(encoding="utf-8")
+    own = built / "widths.html"
+    own.write_text(measure.replace("pages = []", f"pages = {json.dumps(pages)}"), encoding="utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--allow-file-access-from-files", "--virtual-time-budget=100000", own.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert f"measured {len(pages)}, wide: ." in done.stdout
 
 
 @pytest.mark.slow
