@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, plot
 from daskgmm.drawing.style import in_lines
@@ -33,10 +34,9 @@ def test_notes_of_neighbours_do_not_meet(mixture, rows, pyplot):
     figure, panels = pyplot.subplots(1, 3, figsize=(9, 4), layout="constrained")
     for panel in panels:
         plot.components(mixture, rows, [0, 1], ax=panel)
-    notes = [text for panel in panels for text in (*panel.texts, panel._right_title)]
-    notes = [note for note in notes if note.get_text().startswith("ellipses")]
+    notes = [text for text in figure.findobj(Text) if text.get_text().startswith("ellipses")]
     assert len(notes) == 3
-    for left, right in pairwise(extents(figure, notes)):
+    for left, right in pairwise(sorted(extents(figure, notes), key=lambda box: box.x0)):
         assert left.x1 < right.x0
 
 
