@@ -144,11 +144,16 @@ LOWEST_BIC = "lowest BIC"
 held-out likelihood."""
 
 
+def told_bic(value: float) -> str:
+    """Return a BIC with the digits in which models differ, however many rows there are."""
+    return f"{value:,.1f}"
+
+
 def best_of(event: SweepIterated) -> str:
     """Return the lowest BIC by then, and of what model; empty if it is not known."""
     if not math.isfinite(event.bic):
         return ""
-    return f"{event.bic:.7g} ({event.components} {event.covariance_type})"
+    return f"{told_bic(event.bic)} ({event.components} {event.covariance_type})"
 
 
 def next_title(event: Event, iteration: int) -> str:

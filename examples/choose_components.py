@@ -58,6 +58,7 @@ print(f"{len(found.models)} models, {len(passes)} passes")
 
 axes = found.plot()
 axes.set_title("four spheres: BIC finds them", loc="left")
+plt.show()
 
 # %%
 # Criteria answer different questions: BIC takes as many components as the density
@@ -71,5 +72,4 @@ for k, kind, status, heldout, error in zip(*map(found.table.get, columns), stric
 for criterion in ("bic", "icl", "heldout"):
     mixture = found.best(criterion)
     print(f"best by {criterion}: {mixture.n_components} {mixture.covariance_type}")
-plt.show()
 folder.cleanup()

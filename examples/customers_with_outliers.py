@@ -45,7 +45,9 @@ for name, settings in ways.items():
     line = f"{name:>12}: BIC {mixture.bic(x):,.0f}, means off by {off.max():5.2f} sd"
     if settings:
         told = mixture.outlier_proba(x) > 0.5
-        line += f", finds {told[wild].mean():.0%} and {told[~wild].mean():.2%} others"
+        line += (
+            f", finds {told[wild].mean():.0%}, and {told[~wild].mean():.2%} of the rest"
+        )
     print(line)
 
 # %%
@@ -65,7 +67,7 @@ for axes, (name, mixture) in zip(grid.flat, fits.items(), strict=True):
     axes.scatter(*some[outlying].T, s=8, marker="x", color="tab:orange", linewidths=0.7)
     axes.scatter(*mixture.means_.T, s=90, marker="+", color="black")
     axes.set(
-        xlim=(-60, 200), ylim=(-20, 50), title=f"{name}: BIC {mixture.bic(x):,.0f}"
+        xlim=(-60, 230), ylim=(-20, 60), title=f"{name}: BIC {mixture.bic(x):,.0f}"
     )
 for axes in grid[1]:
     axes.set_xlabel("income, 1,000 a year")

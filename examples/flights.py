@@ -61,6 +61,7 @@ ticks = np.array([-60, 0, 60, 240, 960])
 for axis in (axes.xaxis, axes.yaxis):
     axis.set_ticks(np.log10(ticks + 90), ticks)
 axes.set(xlabel="departure delay (min)", ylabel="arrival delay (min)")
+plt.show()
 
 # %%
 # Which carriers are in which component, in percent of their flights.
@@ -70,5 +71,4 @@ shares = pd.crosstab(
     table["carrier"], labels, colnames=["component"], normalize="index"
 )
 print((100 * shares).round().astype(int).to_string())
-plt.show()
 folder.cleanup()

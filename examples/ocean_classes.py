@@ -50,12 +50,12 @@ land = (abs(ocean.lon - 20) < coast / 2) | (abs(ocean.lon - 285) < coast / 3)
 folder = TemporaryDirectory()
 path = Path(folder.name) / "ocean.zarr"
 ocean.where(~land).astype("float32").chunk(time=1).to_zarr(path, consolidated=False)
+ocean = xr.open_zarr(path, consolidated=False)
 
 # %%
 # Features are standardised and reduced to principal components; land is left out, and
 # rows count with the area of their cell.
 
-ocean = xr.open_zarr(path, consolidated=False)
 area = np.cos(np.deg2rad(ocean.lat))
 mixture = GaussianMixture(3, missing="drop", standardise=True, pca=0.9, random_state=0)
 mixture.fit(ocean[["temp", "salt"]], sample_weight=area, feature_dims=("depth",))
@@ -82,8 +82,8 @@ print(classes)
 # classes that are equally probable.
 
 figure, axes = plt.subplots(2, 1, figsize=(7, 7), layout="constrained")
-plot.label_map(classes.label.isel(time=0), ax=axes[0])
-plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
+upper = plot.label_map(classes.label.isel(time=0), ax=axes[0])
+lower = plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
 
 # %%
 # Profiles of the classes: medians, and what half and 80 % of the profiles are within.

@@ -49,7 +49,8 @@ whole.where(~xr.Dataset(lost)).chunk(cast=2000).to_zarr(path, consolidated=False
 seen = xr.open_zarr(path, consolidated=False)
 
 # %%
-# Filling the columns with their means, as is often done, is off by ten times as much.
+# Filling the columns with their means, as is often done, is off by seven to ten times
+# as much.
 
 mixture = GaussianMixture(4, missing="marginalise", standardise=True, random_state=0)
 mixture.fit(seen, feature_dims=("depth",))

@@ -70,9 +70,6 @@ for name, when in faults.items():
 figure, axes = plt.subplots(2, 1, figsize=(9, 6), layout="constrained")
 axes[0].semilogy(scores, linewidth=0.6)
 axes[0].axhline(ALARM, color="#d55e00", linestyle="--", linewidth=1)
-for name, when in faults.items():
-    axes[0].axvspan(when.start, when.stop, color="#e69f00", alpha=0.3)
-    axes[0].text(when.start, 1.4, name)
 axes[0].set(xlabel="minute", ylabel="rank, and alarm", ylim=(1e-6, 5), xlim=(0, DAY))
 found = mixture.regress(np.delete(day, 1, axis=1), targets=1)
 band, minutes = 3 * np.sqrt(found.variance), np.arange(DAY)
@@ -81,6 +78,9 @@ axes[1].fill_between(minutes, low, high, alpha=0.4, label="3 standard deviations
 axes[1].plot(minutes, day[:, 1], color="black", linewidth=0.6, label="measured")
 axes[1].set(xlabel="minute", ylabel=SENSORS[1], xlim=(650, 800), ylim=(20, 110))
 axes[1].legend(loc="upper left")
+for name, when in faults.items():
+    axes[0].axvspan(when.start, when.stop, color="#e69f00", alpha=0.3)
+    axes[0].text(when.start, 1.4, name)
 
 # %%
 # Regions that hold half of the healthy minutes, 90 % and 99.9 % of them.

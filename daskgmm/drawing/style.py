@@ -30,6 +30,12 @@ STRUCTURES = {"full": BLUE, "tied": GREEN, "diag": VERMILLION, "spherical": PURP
 SMALL = 8.5
 """Points, of all text but the labels of the axes."""
 
+LETTER, LINE = 0.55, 1.3
+"""Width of a letter, on average, and distance of two lines, over the size of the letters."""
+
+BETWEEN = "   "
+"""Between two things that are said in a line."""
+
 MOST_LINES = 3
 """Largest number of lines of a name beside an axis."""
 
@@ -116,12 +122,34 @@ def bar_beside(axes: Axes, image: Any, label: str) -> Any:
 
 def note(axes: Axes, words: Sequence[str]) -> None:
     """Say in small letters above the axes what marks mean, as far as there is anything to say."""
-    axes.set_title("   ".join(filter(None, words)), loc="right", fontsize=SMALL)
+    axes.set_title(in_lines(words, letters_across(axes)), loc="right", fontsize=SMALL)
+
+
+def in_lines(words: Sequence[str], most: int) -> str:
+    """Return what is said side by side, in as many lines as letters need."""
+    lines: list[str] = []
+    for each in filter(None, words):
+        if lines and len(lines[-1]) + len(BETWEEN) + len(each) <= most:
+            lines[-1] += BETWEEN + each
+        else:
+            lines.append(each)
+    return "\n".join(lines)
+
+
+def letters_across(axes: Axes) -> int:
+    """Return how many small letters there is room for above the axes."""
+    return max(1, int(72 * axes.bbox.width / axes.figure.dpi / (LETTER * SMALL)))
 
 
 def legend(axes: Axes, title: str | None = None, **settings: Any) -> None:
-    """Add a legend in small letters."""
-    axes.legend(title=title, fontsize=SMALL, title_fontsize=SMALL, frameon=False, **settings)
+    """Add a legend in small letters, readable on what is drawn."""
+    look: dict[str, Any] = {
+        "fontsize": SMALL,
+        "title_fontsize": SMALL,
+        "edgecolor": "none",
+        "framealpha": 0.75,
+    }
+    axes.legend(title=title, **look, **settings)
 
 
 def outlined(colour: Any = "white") -> list[Any]:

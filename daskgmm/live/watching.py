@@ -19,7 +19,7 @@ from daskgmm.em.objective import objective_name
 from daskgmm.markup.card import card, facts, with_bar
 from daskgmm.markup.curve import curve
 from daskgmm.markup.text import Html
-from daskgmm.progress import LOWEST_BIC, Forecast, best_of, duration, next_title
+from daskgmm.progress import LOWEST_BIC, Forecast, best_of, duration, next_title, told_bic
 
 RUNNING, DONE = "running", "done"
 
@@ -131,5 +131,6 @@ class Watching:
         drawn = self._values[::-1][::every][::-1] if every > 1 else self._values
         of = LOWEST_BIC if self._sweep is not None else f"{self._objective}, nats a row"
         known = [value for value in drawn if math.isfinite(value)]
-        ends = (f"{min(known):.7g}", f"{max(known):.7g}") if known else ("", "")
+        told = "{:.7g}".format if self._sweep is None else told_bic
+        ends = (told(min(known)), told(max(known))) if known else ("", "")
         return curve(drawn, f"{of}, against passes", ends=ends)

@@ -22,7 +22,8 @@ STYLE = f"""<style>
 .daskgmm-card th, .daskgmm-card td {{ border: none; padding: 2px 14px 2px 0; text-align: right;
   vertical-align: top; white-space: nowrap; max-width: none; color: inherit; }}
 .daskgmm-card tbody th {{ font-weight: normal; }}
-.daskgmm-card thead th {{ font-weight: 600; vertical-align: bottom;
+.daskgmm-card thead th {{ font-weight: 600; vertical-align: bottom; white-space: normal;
+  max-width: 16em; overflow-wrap: break-word;
   border-bottom: 1px solid rgba(128, 128, 128, 0.5); }}
 .daskgmm-card th.daskgmm-left, .daskgmm-card td.daskgmm-left {{ text-align: left; }}
 .daskgmm-card table.daskgmm-facts th {{ text-align: left; opacity: 0.75; }}

@@ -200,6 +200,12 @@ class Plan:
             "cache (--cache)."
         )
 
+    def __repr__(self) -> str:
+        return (
+            f"<Plan: {counted(self.batches, 'batch', 'es')}, a process takes at most "
+            f"{size(self.worker_nbytes)}; print it for all>"
+        )
+
     def __str__(self) -> str:
         known = self._facts()
         width = max(len(name) for name, _ in known)

@@ -15,7 +15,7 @@ from daskgmm.drawing.densities import (
     draw_parts,
 )
 from daskgmm.drawing.ellipses import draw_ellipses
-from daskgmm.drawing.style import few_ticks, legend, new_axes, note, written
+from daskgmm.drawing.style import few_ticks, labelled, legend, new_axes, note, written
 from daskgmm.errors import SettingError
 from daskgmm.models.pictures.binning import Counts
 from daskgmm.plot.counting import check_rows, counts_of, outside, smooth
@@ -30,8 +30,8 @@ COVERAGE = (0.5, 0.9)
 POINTS, GRID = 401, 161
 """At which densities are drawn, over one feature and along each of two."""
 
-MOST_NAMED = 12
-"""Classes or clusters that a legend names."""
+MOST_NAMED, MOST_INSIDE = 12, 6
+"""Classes or clusters that a legend names, and that it names inside the axes."""
 
 
 def components(
@@ -208,16 +208,18 @@ def draw_pair(
     few_ticks(axes.yaxis, 7)
 
 
-def name_groups(axes: Axes, found: Shown, **settings: Any) -> None:
-    """Add a legend of classes or clusters, if there are any, and not too many."""
+def name_groups(axes: Axes, found: Shown, width: int = 30, **settings: Any) -> None:
+    """Add a legend of a few classes or clusters, in lines of so many letters."""
     from matplotlib.lines import Line2D
 
     if not 0 < len(found.group_names) <= MOST_NAMED:
         return
     colour = dict(zip(found.groups.tolist(), found.look.colours, strict=True))
     lines = [
-        Line2D([], [], color=colour[group], linewidth=2, label=name)
+        Line2D([], [], color=colour[group], linewidth=2, label=labelled(name, None, width))
         for group, name in enumerate(found.group_names)
         if group in colour
     ]
+    if len(lines) > MOST_INSIDE:  # beside the axes, and the bar of greys
+        settings = {"loc": "upper left", "bbox_to_anchor": (1.18, 1.0)} | settings
     legend(axes, handles=lines, **settings)

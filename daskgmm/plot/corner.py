@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.drawing.densities import draw_counts, draw_density
-from daskgmm.drawing.style import SMALL, few_ticks, new_figure, plain
+from daskgmm.drawing.style import LINE, SMALL, few_ticks, new_figure, plain
 from daskgmm.errors import SettingError
 from daskgmm.plot.components import (
     COVERAGE,
@@ -34,6 +35,9 @@ PANEL = 1.25
 
 MOST_NUMBERED = 8
 """Components whose numbers and outer ellipses are drawn in the small panels."""
+
+NAME = 12
+"""Letters of a name of a class that fit above a panel."""
 
 GRID = 61
 
@@ -136,8 +140,21 @@ def _finish(figure: Any, axes: NDArray[Any], found: Shown) -> None:
             if x < y:
                 axes[y, x].set_ylim(*limits[:, y])
     figure.align_labels()
-    where = axes[0, 0]
-    name_groups(where, found, loc="upper left", bbox_to_anchor=(1.1, 1.05))
+    _name_groups(axes, found)
+
+
+def _name_groups(axes: NDArray[Any], found: Shown) -> None:
+    """Name classes or clusters above the diagonal, where there is room below the first row."""
+    from matplotlib.transforms import blended_transform_factory
+
+    c, where = len(axes), axes[0, 0]
+    beside = min(c - 1, math.ceil(len(found.group_names) * LINE * SMALL / (72 * PANEL)) or 1)
+    left = axes[beside - 1, beside - 1].transAxes
+    name_groups(
+        where, found, min(30, NAME * (c - beside)), loc="upper left", bbox_to_anchor=(1.1, 1.05),
+        bbox_transform=blended_transform_factory(left, where.transAxes),
+    )  # fmt: skip
+    where.set_zorder(1)  # panels that are drawn later would hide it
     if where.get_legend() is not None:
         where.get_legend().set_in_layout(False)
 

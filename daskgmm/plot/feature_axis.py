@@ -46,19 +46,19 @@ class FeatureAxis:
         return max(map(len, self.texts), default=4)
 
 
-def feature_axis(names: Sequence[str]) -> FeatureAxis:
-    """Return the axis of features of these names."""
+def feature_axis(names: Sequence[str], title: str = "") -> FeatureAxis:
+    """Return the axis of features of these names; `title` says what names are that do not."""
     found = [OF_GRID.fullmatch(name) for name in names]
     matched = [each.groups() for each in found if each is not None]
     alike = len(matched) == len(names) and len({each[:2] for each in matched}) == 1
-    title, variable = (matched[0][1], matched[0][0]) if alike else ("", "value")
+    title, variable = (matched[0][1], matched[0][0]) if alike else (title, "value")
     texts = [each[2] for each in matched] if alike else list(names)
     numbers = _numbers(texts) if alike else None
     if numbers is not None:
         return FeatureAxis(numbers, np.empty(0), [], title, variable)
     step = -(-len(names) // MOST_NAMED)
     at = np.arange(len(names), dtype=np.float64)
-    shown = [_short(text) for text in texts[::step]]
+    shown = [shortened(text) for text in texts[::step]]
     return FeatureAxis(at, at[::step], shown, title, variable)
 
 
@@ -73,7 +73,7 @@ def _numbers(texts: Sequence[str]) -> Array | None:
     return numbers if ordered and len(numbers) > 1 else None
 
 
-def _short(name: str) -> str:
+def shortened(name: str) -> str:
     """Return a name that fits beside an axis: its middle left out if it is long."""
     if len(name) <= LONGEST:
         return name

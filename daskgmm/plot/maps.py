@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.drawing.style import bar_beside, colours, labelled, new_axes, note
+from daskgmm.drawing.style import LINE, SMALL, bar_beside, colours, labelled, new_axes, note
 from daskgmm.errors import SettingError
 from daskgmm.models.predictions.output import CLASS, CLUSTER
 from daskgmm.plot.grids import MOST, Grid, grid_of, placed
@@ -175,8 +176,19 @@ def _draw_labels(axes: Axes, grid: Grid, meanings: Meanings) -> None:
     norm = BoundaryNorm(np.arange(len(own) + 1) - 0.5, len(own))
     image = placed(axes, grid, drawn, cmap=ListedColormap(own), norm=norm)
     bar = bar_beside(axes, image, meanings.title)
-    bar.set_ticks(np.arange(len(names)), labels=[labelled(name, None, 18) for name in names])
+    every = _every(axes, names)
+    told = [labelled(name, None, 18) for name in names[::every]]
+    bar.set_ticks(np.arange(len(names))[::every], labels=told)
     bar.ax.tick_params(length=0)
+
+
+def _every(axes: Axes, names: list[str]) -> int:
+    """Return of how many labels one is written beside the bar; names of classes all are."""
+    if not all(name.isdigit() or name == OUTLIER for name in names):
+        return 1
+    axes.apply_aspect()
+    room = 72 * axes.bbox.height / axes.figure.dpi / (LINE * SMALL)
+    return max(1, math.ceil(len(names) / max(room, 1.0)))
 
 
 def _draw_shares(axes: Axes, grid: Grid, values: NDArray[Any], label: str, cmap: str) -> None:

@@ -8,12 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.drawing.style import FAINT, SMALL, colours, few_ticks, labelled, new_figure, plain
+from daskgmm.drawing.style import (
+    FAINT,
+    SMALL,
+    colours,
+    few_ticks,
+    labelled,
+    letters_across,
+    new_figure,
+    plain,
+)
 from daskgmm.errors import SettingError
 from daskgmm.models.density.columns import places
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.pictures.marginals import means_and_deviations, quantiles_of
-from daskgmm.plot.feature_axis import MOST_NAMED, FeatureAxis, feature_axis
+from daskgmm.plot.feature_axis import MOST_NAMED, FeatureAxis, feature_axis, shortened
 from daskgmm.plot.shown import Features, grouped, is_used, mixture_of
 
 if TYPE_CHECKING:
@@ -28,6 +37,11 @@ UNLIKE = 10.0
 
 MOST_PANELS, MOST_FEATURES = 20, 2000
 """Components that are drawn, the heaviest ones; and features."""
+
+UNBROKEN = "\N{NO-BREAK SPACE}"
+
+ALONE = 0.25
+"""Half of the width of the bands of a single feature."""
 
 INCHES = 0.08
 """Length of a letter beside an axis."""
@@ -100,13 +114,15 @@ def profiles(
     heaviest = heaviest[is_used(weights)[heaviest]]
     groups, named = grouped(own, classes)
     own_names = [f"{column}" if names is None else names[column] for column in columns]
-    along = feature_axis(own_names)
+    along = feature_axis(own_names, "" if names is not None else "feature")
     axes = _panels(figure, len(heaviest), along, vertical=vertical)
     palette = colours(1 + int(groups.max()))
     for panel, k in zip(axes, heaviest, strict=True):
         _band(panel, along.at, lines[0][k], lines[2], palette[groups[k]], vertical=vertical)
-        name = f"component {k}" if not named else f"{named[groups[k]]} ({k})"
-        panel.set_title(f"{name}: {_per_cent(weights[k])}", fontsize=SMALL, loc="left")
+        name = f"component {k}" if not named else f"{shortened(named[groups[k]])} ({k})"
+        share = _per_cent(weights[k]).replace(" ", UNBROKEN)
+        title = labelled(f"{name}: {share}", None, letters_across(panel))
+        panel.set_title(title.replace(UNBROKEN, " "), fontsize=SMALL, loc="left")
     _label(axes, along, units, scaled=scaled, vertical=vertical)
     return axes
 
@@ -164,11 +180,14 @@ def _panels(figure: Any, count: int, along: FeatureAxis, *, vertical: bool) -> N
 def _band(
     axes: Axes, at: Array, quantiles: Array, mean: Array, colour: str, *, vertical: bool
 ) -> None:
+    dots = "o-" if 1 < len(at) <= MOST_NAMED else "-"
+    if len(at) == 1:  # a band of no width is not seen
+        at = at[0] + np.array([-ALONE, ALONE])
+        quantiles, mean = np.repeat(quantiles, 2, axis=1), np.repeat(mean, 2)
     low, first, middle, third, high = quantiles
     fill = axes.fill_betweenx if vertical else axes.fill_between
     fill(at, low, high, color=colour, alpha=0.18, linewidth=0)
     fill(at, first, third, color=colour, alpha=0.35, linewidth=0)
-    dots = "o-" if len(at) <= MOST_NAMED else "-"
     grey: dict[str, Any] = {"color": FAINT, "linewidth": 0.8, "zorder": 1}
     line: dict[str, Any] = {"color": colour, "linewidth": 1.4, "markersize": 2.5}
     if vertical:

@@ -33,6 +33,9 @@ from daskgmm.plot.shown import mixture_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+ITERATION = "iteration"
+"""A pass of EM, as tasks of it are called on Dask's dashboard."""
+
 BETWEEN, STARTS, CHECKPOINT = "between passes", "starts, on the sample", "checkpoint"
 """What a fit does without reading rows."""
 
@@ -40,7 +43,7 @@ WAITING = "waiting for rows"
 """The part of a pass in which there is nothing to compute with."""
 
 COLOURS = {
-    "survey": ORANGE, "sample": SKY, "expectation": BLUE, "measure": GREEN, "iteration": BLUE,
+    "survey": ORANGE, "sample": SKY, ITERATION: BLUE, "measure": GREEN,
     STARTS: PURPLE, CHECKPOINT: VERMILLION, BETWEEN: FAINT,
 }  # fmt: skip
 
@@ -140,7 +143,7 @@ def steps_of(history: Any) -> list[Step]:
     if isinstance(history, (Mixture, GaussianMixtureClassifier)):
         table = history_of(mixture_of(history)[0])
         steps = [
-            Step("iteration", float(seconds), int(rows))
+            Step(ITERATION, float(seconds), int(rows))
             for seconds, rows in zip(table["seconds"], table["rows"], strict=True)
         ]
     else:
@@ -190,7 +193,8 @@ def _of_events(events: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
             passed += event["seconds"]
             # Files of earlier versions do not tell how long tasks waited.
             waiting = float(event.get("waiting") or 0.0)
-            yield Step(event["name"], event["seconds"], event["rows"], waiting)
+            name = ITERATION if event["name"] == "expectation" else event["name"]
+            yield Step(name, event["seconds"], event["rows"], waiting)
         elif kind == "StartFound":
             yield Step(STARTS, event["seconds"], 0)
         elif kind == "Checkpointed":

@@ -1,11 +1,14 @@
 """The site: sphinx-build -W -n examples/site build/site."""
 
 import io
+import re
 import warnings
 from contextlib import ExitStack, redirect_stdout
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+from sphinx_gallery.scrapers import matplotlib_scraper
 
 from daskgmm import __version__
 
@@ -34,6 +37,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"], "index": []}
 html_extra_path = ["llms.txt"]
+# Beside a page there is room for the last part of a name.
+toc_object_entries_show_parents = "hide"
 autosummary_generate = False  # names stand on one page
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # types are in the numpydoc sections
@@ -52,12 +57,22 @@ def warnings_are_errors(settings, script, when):
         filters.close()
 
 
+def pictures(block, names, settings, **others):
+    """Save the pictures of a cell; the text above the cell says what they show."""
+    found = matplotlib_scraper(block, names, settings, **others)
+    _, blocks = split_code_and_text_blocks(names["src_file"])
+    above = [text for kind, text, line in blocks if kind == "text" and line < block[2]]
+    said = " ".join(above[-1].replace("``", "").split())
+    return re.sub(r"(?m)^( *:alt:).*$", lambda alt: f"{alt[1]} {said}", found)
+
+
 # Examples run when the site is built; an error or a warning of one fails the build.
 sphinx_gallery_conf = {
     "examples_dirs": "..",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"/site/",
+    "image_scrapers": (pictures,),
     "within_subsection_order": "ExampleTitleSortKey",
     "reset_modules": ("matplotlib", warnings_are_errors),
     "reset_modules_order": "both",
@@ -68,6 +83,16 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "min_reported_time": 3600,
 }
+
+HASHED = re.compile(r"\[R[0-9a-f]+-(\w+)\]")
+"""What numpydoc makes of a citation, so that those of two docstrings differ."""
+
+
+def plain_citations(app, page, name):
+    """Show citations by the numbers that their docstrings give them."""
+    for text in [each for each in page.findall(nodes.Text) if HASHED.search(each)]:
+        text.parent.replace(text, nodes.Text(HASHED.sub(r"[\1]", text)))
+
 
 OF_SCIKIT_LEARN = {"get_metadata_routing", "get_params", "set_params"}
 
@@ -102,3 +127,4 @@ def setup(app):
     """Be the extension that Sphinx takes this file for."""
     app.add_directive("executed", Executed)
     app.connect("autodoc-skip-member", without_scikit_learns)
+    app.connect("doctree-resolved", plain_citations)

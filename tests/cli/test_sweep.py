@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SWEEP = ("sweep", "rows.zarr", "-k", "1-4", "-o", "m.json", "--seed", 1)
 BOTH = ("--covariance", "full", "--covariance", "diag")
 PASS = re.compile(
-    r"pass \d+  \d+ models?, \d+ left  (lowest BIC [\d.]+ \(\d full\)  )?"
+    r"pass \d+  \d+ models?, \d+ left  (lowest BIC [\d,.]+ \(\d full\)  )?"
     r"\d\.\de[+-]\d\d rows/s  \d+\.\d\d s"
 )
 
@@ -309,7 +309,7 @@ def test_terminal(capsys):
     assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
     out = capsys.readouterr().out
     assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in out
-    assert "pass 2  1 model, 0 left  lowest BIC 123456.8 (4 full)  " in out
+    assert "pass 2  1 model, 0 left  lowest BIC 123,456.8 (4 full)  " in out
 
 
 @pytest.mark.parametrize(("option", "name"), [("--table", "t.csv"), ("--plot", "p.png")])

@@ -4,6 +4,7 @@ public name, and its pictures have alt texts."""
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,14 @@ def test_an_example_is_read_in_one_sitting(script):
     assert 20 <= len(lines) <= 80
 
 
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
+def test_no_cell_of_a_notebook_shows_a_value_by_accident(script):
+    cells = re.split(r"(?m)^# %%.*$", script.read_text(encoding="utf-8"))
+    ends = [ast.parse(cell).body[-1] for cell in cells[1:]]
+    calls = [ast.unparse(end.value.func) for end in ends if isinstance(end, ast.Expr)]
+    assert set(calls) <= {"print", "plt.show", "folder.cleanup", "mixture.fit"}
+
+
 @pytest.mark.slow
 def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
     assert len(EXAMPLES) >= 17
@@ -46,6 +55,16 @@ def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
         assert "sphx-glr-script-out" in page or "sphx-glr-single-img" in page, script
         assert f"{script.stem}.py" in page, script
         assert f"{script.stem}.ipynb" in page, script
+
+
+@pytest.mark.slow
+def test_alt_texts_of_the_gallery_say_what_is_seen(built):
+    for script in EXAMPLES:
+        page = (built / "gallery" / f"{script.stem}.html").read_text(encoding="utf-8")
+        pictures = re.findall(r"<img[^>]*sphx-glr-[a-z]+-img[^>]*>", page)
+        texts = [re.search(r'alt="([^"]*)"', picture)[1] for picture in pictures]
+        for text in texts:
+            assert len(text.split()) >= 5, (script.stem, text)
 
 
 @pytest.mark.slow
@@ -76,6 +95,8 @@ def test_every_public_name_is_in_the_reference(built):
         if isinstance(thing, type) and thing.__module__ == "daskgmm.errors"
     ]
     assert [name for name in names if f'id="{name}"' not in reference] == []
+    assert re.findall(r"\[R[0-9a-f]+-\w+\]", reference) == []
+    assert ">map_adapt()<" in re.sub(r"</?(code|span)[^>]*>", "", reference)  # in the contents
 
 
 @pytest.mark.slow
@@ -90,10 +111,34 @@ def test_pages_on_other_tools_compute_their_numbers(built):
 
 
 @pytest.mark.slow
+def test_no_page_scrolls_sideways_on_a_phone(built):
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is missing")
+    pages = [str(page.relative_to(built)) for page in sorted(built.rglob("*.html"))]
+    measure = Path(__file__).with_name("widths.html").read_text(encoding="utf-8")
+    own = built / "widths.html"
+    own.write_text(measure.replace("pages = []", f"pages = {json.dumps(pages)}"), encoding="utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--allow-file-access-from-files", "--virtual-time-budget=100000", own.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert f"measured {len(pages)}, wide: ." in done.stdout
+
+
+@pytest.mark.slow
 def test_what_llms_txt_names_exists(built):
     listed = re.findall(r"\]\((.*?)\)", (built / "llms.txt").read_text(encoding="utf-8"))
     assert listed
     assert [page for page in listed if not (built / page).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["promises", "known-problems"])
+def test_tests_that_a_page_names_are_there(page):
+    named = re.findall(
+        r"`([a-z]+/(?:\w+\.py)?)`", (SITE / f"{page}.md").read_text(encoding="utf-8")
+    )
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)

@@ -210,6 +210,17 @@ def test_a_plan_says_what_its_text_does():
         assert re.search(rf"^{re.escape(name)} +{re.escape(value)}$", str(planned), re.MULTILINE)
 
 
+def test_texts_of_results_are_short():
+    planned = plan(X, 3)
+    assert re.fullmatch(r"<Plan: 1 batch, a process takes at most [\d.]+ MB; .*>", repr(planned))
+    row = TABLE["status"].index("fitted")
+    one = {name: values[row : row + 1] for name, values in TABLE.items()}
+    size, kind = one["n_components"][0], one["covariance_type"][0]
+    assert repr(Sweep(one, [None])) == (
+        f"Sweep(1 model of {size} components, {kind}; best by bic: {size} {kind})"
+    )
+
+
 def test_settings_of_scikit_learn_hold():
     found = Sweep(TABLE, [None] * 5)
     with sklearn.config_context(display="text"):

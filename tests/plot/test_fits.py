@@ -59,10 +59,10 @@ EVENTS = [
 def test_the_bars_of_a_timeline(tmp_path):
     steps = steps_of([EVENTS[0], *EVENTS[2:]])
     # The first iteration after a survey counts the survey's seconds as its own.
-    assert [step.kind for step in steps] == ["survey", "expectation"]
+    assert [step.kind for step in steps] == ["survey", "iteration"]
     steps = steps_of(EVENTS)
     assert [(step.kind, step.seconds) for step in steps] == [
-        ("survey", 0.5), (BETWEEN, 8.5), ("expectation", 0.25), (BETWEEN, 0.5),
+        ("survey", 0.5), (BETWEEN, 8.5), ("iteration", 0.25), (BETWEEN, 0.5),
     ]  # fmt: skip
     ax = plot.timeline(EVENTS)
     survey = ax.patches[0]

@@ -80,9 +80,10 @@ class Sweep:
         sizes, kinds = (
             sorted(set(self.table[name])) for name in ("n_components", "covariance_type")
         )
+        between = f"{sizes[0]} to " if sizes[0] < sizes[-1] else ""
         return (
-            f"{counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
-            f"{', '.join(kinds)}"
+            f"{counted(len(self.models), 'model')} of {between}"
+            f"{counted(sizes[-1], 'component')}, {', '.join(kinds)}"
         )
 
     def best(self, criterion: str | None = None) -> MixtureEstimator:

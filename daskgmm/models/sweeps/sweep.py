@@ -204,7 +204,7 @@ def sweep(
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
             identity = identity_of(data, request, random_state)
             kept = saved.load(identity, partial(check_kept, data, request))
-        with showing(shown, f"sweep of {counted(len(settings), 'candidate')}") as display:
+        with showing(shown, f"Sweep of {counted(len(settings), 'candidate')}") as display:
             told = together(log_event, display, listen)
             state, measured = choose(data, request, told, saved, kept)
         return _found(data, state, measured, estimator, given, criterion)
