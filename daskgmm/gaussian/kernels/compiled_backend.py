@@ -25,7 +25,7 @@ ONE_KERNEL = (
 
 
 class CompiledBackend(Backend):
-    """Natural kernels by the compiled library, with tails or not; passes with others by NumPy."""
+    """Natural kernels, with tails and labels too, by the library; passes with others by NumPy."""
 
     takes_labels, short_calls = True, False
 

@@ -1,5 +1,7 @@
 """Sums of the compiled kernel, and what they must be."""
 
+import itertools
+
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -19,21 +21,21 @@ def step_of(library, kernel):
     return CompiledExpectation(library, model)
 
 
-def compiled(library, kernel, x, weights=None, ends=()):
+def compiled(library, kernel, x, weights=None, ends=(), labels=None):
     """Return the moments of rows in blocks that end at `ends`."""
-    found = step_of(library, kernel)
-    for rows in np.split(np.arange(len(x)), ends):
-        found.add(Block(x[rows], Companions(None if weights is None else weights[rows])))
+    found, block = step_of(library, kernel), Block(x, Companions(weights, labels))
+    for first, stop in itertools.pairwise([0, *ends, len(x)]):
+        found.add(block.part(slice(first, stop)))
     return found.moments()
 
 
-def by_numpy(kernel, x, weights=None):
-    return NumpyBackend().moments([kernel], iter([Block(x, Companions(weights))]))[0]
+def by_numpy(kernel, x, weights=None, labels=None):
+    return NumpyBackend().moments([kernel], iter([Block(x, Companions(weights, labels))]))[0]
 
 
-def check(found, kernel, x, weights=None):
+def check(found, kernel, x, weights=None, labels=None):
     """Compare sums with those of NumPy, each relative to the sum of its absolute terms."""
-    expected = by_numpy(kernel, x, weights)
+    expected = by_numpy(kernel, x, weights, labels)
     z = np.vstack([np.ones(len(x)), (x - kernel.center).T])
     z = np.vstack([z, (z[1:] ** 2).sum(0)])
     left, right = kernel.structure.statistic.pairs(x.shape[1])

@@ -221,6 +221,7 @@ def test_sanitizers_find_nothing(folder, tmp_path):
         pytest.skip("the compiler has no AddressSanitizer")
     names = (
         "test_expectation.py",
+        "test_labels.py",
         "test_tails_and_noise.py",
         "test_vectors.py",
         "test_prediction.py",

@@ -266,7 +266,6 @@ def test_what_the_library_has_not_is_left_to_numpy(loaded):
     parameters = mixture("t", "full", 3, 2)
     kernel = natural_kernel(parameters, np.zeros(2))
     assert library_model(kernel) is not None
-    assert library_model(kernel.with_classes(np.array([0, 1, 2]))) is None
     assert library_model(whitened_kernel(parameters)) is None
     other = OtherDensities(
         *(getattr(kernel.densities, n) for n in ("shift", "top", "half", "constant"))

@@ -23,6 +23,7 @@
    log-likelihood depends on log of the system's library, too. */
 
 #include "densities.h"
+#include "labels.h"
 #include "pooled.h"
 #include "tails.h"
 
@@ -169,6 +170,8 @@ static double softmax_of(const State *s, const double *weights) {
 /* Add a full tile; rows of weight 0 that fill it up count in nothing. */
 static void add_tile(State *s, const double *weights) {
     densities(s, TILE);
+    if (s->classes && s->tail != STUDENT)
+        bar(s);
     s->log_likelihood += softmax_of(s, weights);
     if (s->columns > s->k)
         s->outliers += sum_of_tile(s->a + s->k * TILE);
@@ -191,8 +194,9 @@ static void hide(State *s, int64_t first, int64_t stop) {
                 s->z[i * TILE + n] = 0.0;
 }
 
-/* Add rows x (n, d) of float or double, with weights (n,) or NULL. */
-EXPORT void add_rows(State *s, const void *x, int64_t is_float, int64_t n, const double *weights) {
+/* Add rows x (n, d) of float or double, with weights (n,) and labels (n,), or NULL. */
+EXPORT void add_rows(State *s, const void *x, int64_t is_float, int64_t n, const double *weights,
+                     const int32_t *labels) {
     const int64_t row = s->d * (int64_t)(is_float ? sizeof(float) : sizeof(double));
     s->weighted = weights != NULL;
     for (int64_t taken = 0; taken < n;) {
@@ -206,6 +210,8 @@ EXPORT void add_rows(State *s, const void *x, int64_t is_float, int64_t n, const
             memcpy(s->weights + s->filled, weights + taken, (size_t)m * sizeof(double));
             hide(s, s->filled, s->filled + m);
         }
+        if (s->classes)
+            copy_labels(s, labels ? labels + taken : NULL, m);
         taken += m;
         s->filled += m;
         if (s->filled == TILE)
@@ -223,6 +229,9 @@ EXPORT void add_rest(State *s) {
         else if (!s->weighted)
             s->weights[n] = 1.0;
     hide(s, s->filled, TILE);
+    if (s->classes)
+        for (int64_t n = s->filled; n < TILE; n++)
+            s->labels[n] = UNKNOWN;
     add_tile(s, s->weights);
 }
 

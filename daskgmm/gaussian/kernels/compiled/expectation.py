@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.compiled.blocks import BLOCK, n_blocked, of_blocks
 from daskgmm.gaussian.kernels.compiled.layout import (
@@ -50,6 +49,7 @@ def _sizes(
     uniform: bool = False,
     tailed: bool = False,
     pooled: bool = False,
+    labelled: bool = False,
 ) -> dict[str, int]:
     """Return the entries of each buffer."""
     b = compiled.tile
@@ -60,6 +60,8 @@ def _sizes(
     if tailed:
         even = TAIL_SUMS * (k + k % 2)  # trees add the sums of two components at once
         sizes |= {"strip": 2 * k * compiled.strip, "tail_lanes": LINE * even, "tail_sums": even}
+    if labelled:
+        sizes |= {"labels": b}
     if pooled:
         sizes |= {"shares": b, "weighed": BLOCK * b, "pooled": n_blocked(d)}
     return sizes
@@ -82,12 +84,12 @@ def expectation_nbytes(p: int, k: int, d: int, mixtures: int = 1) -> int:
     p += pooled
 
     def entries(k: int) -> int:
-        sizes = _sizes(found, p, k, d, uniform=True, tailed=True, pooled=pooled)
-        rows = 2 * (p + LINE) + n_panels(found, k) + 1  # of pairs, and edges
+        sizes = _sizes(found, p, k, d, uniform=True, tailed=True, pooled=pooled, labelled=True)
+        rows = 2 * (p + LINE) + n_panels(found, k) + 1 + k + 1  # of pairs, edges, and classes
         return sum(sizes.values()) + pooled * n_blocked(d) + rows
 
     # A cut of k into two adds one panel at most, and the buffers that do not depend on k.
-    copied = STRIP_TILES * found.tile * (d + 1)
+    copied = STRIP_TILES * found.tile * (d + 2)  # with weights and labels
     return 8 * (entries(k) + (mixtures - 1) * entries(1) + copied)
 
 
@@ -104,6 +106,7 @@ class CompiledExpectation:
                 uniform=model.uniform is not None,
                 tailed=model.tail is not None,
                 pooled=model.factor is not None,
+                labelled=model.classes is not None,
             )
         )
         arrays["z"][: compiled.tile] = 1.0
@@ -129,21 +132,31 @@ class CompiledExpectation:
 
         Copies of whole blocks would not be within the plan: those of integers are larger.
         """
-        x, w = block.x, block.weights
-        dtype = dtype_in_place(x)
-        length = len(x)
-        if not is_ready(x, dtype) or (w is not None and not is_ready(w, np.float64)):
+        x, w, labels = block.x, block.weights, None
+        if self._model.classes is not None:
+            labels = block.beside.labels
+        dtype, length = dtype_in_place(x), len(x)
+        beside = (w is None or is_ready(w, np.float64)) and (
+            labels is None or is_ready(labels, np.int32)
+        )
+        if not is_ready(x, dtype) or not beside:
             length = STRIP_TILES * self._library.tile
         for start in range(0, len(x), length or 1):
             rows = slice(start, start + length)
-            self._add(ready(x[rows], dtype), None if w is None else ready(w[rows], np.float64))
+            self._add(
+                ready(x[rows], dtype),
+                None if w is None else ready(w[rows], np.float64),
+                None if labels is None else ready(labels[rows], np.int32),
+            )
         self._n_rows += len(x)
 
-    def _add(self, x: NDArray[Any], weights: Array | None) -> None:
-        at = None if weights is None else weights.ctypes.data
+    def _add(
+        self, x: NDArray[Any], weights: NDArray[Any] | None, labels: NDArray[Any] | None
+    ) -> None:
+        beside = (None if part is None else part.ctypes.data for part in (weights, labels))
         is_float = x.dtype == np.float32
         add_rows = self._library.functions.add_rows
-        add_rows(ctypes.byref(self._state), x.ctypes.data, is_float, len(x), at)
+        add_rows(ctypes.byref(self._state), x.ctypes.data, is_float, len(x), *beside)
 
     @property
     def n_sparse_tiles(self) -> int:

@@ -19,12 +19,12 @@ STRIP_TILES = 8
 """Tiles of rows that are copied at once; a call takes 5 us, and a tile 5 us or more."""
 
 
-def is_ready(array: NDArray[Any], dtype: type[np.floating[Any]]) -> bool:
+def is_ready(array: NDArray[Any], dtype: type[np.number[Any]]) -> bool:
     """Return whether an array is read in place."""
     return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
 
 
-def ready(array: NDArray[Any], dtype: type[np.floating[Any]]) -> NDArray[Any]:
+def ready(array: NDArray[Any], dtype: type[np.number[Any]]) -> NDArray[Any]:
     """Return an array, or a copy of it, that is read in place."""
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
@@ -69,9 +69,13 @@ def given(model: LibraryModel) -> dict[str, Array]:
 
 
 def integers(compiled: Library, model: LibraryModel) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of z that each statistic is the product of, and the edges of panels."""
+    """Return the rows of z that each statistic is the product of, the edges of panels, and classes.
+
+    Classes are there if rows have labels.
+    """
     left, right = (_in_lanes(rows) * compiled.tile for rows in model.pairs)
-    return {"left": left, "right": right, "edges": edges_of(compiled, len(model.theta))}
+    found = {"left": left, "right": right, "edges": edges_of(compiled, len(model.theta))}
+    return found if model.classes is None else found | {"classes": model.classes}
 
 
 def _in_lanes(rows: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -36,6 +36,7 @@ class State(ctypes.Structure):
         *((name, _NUMBER) for name in ("uniform", "outliers")),
         *((name, _POINTER) for name in ("tails", "strip", "tail_lanes", "tail_sums")),
         *((name, _POINTER) for name in ("factor", "shares", "weighed", "pooled")),
+        *((name, _POINTER) for name in ("classes", "labels")),
     )
 
 
@@ -91,7 +92,7 @@ class Library:
         except (OSError, AttributeError):
             return None
         state = ctypes.POINTER(State)
-        functions.add_rows.argtypes = [state, _POINTER, _INTEGER, _INTEGER, _POINTER]
+        functions.add_rows.argtypes = [state, _POINTER, _INTEGER, *(_INTEGER, _POINTER, _POINTER)]
         functions.add_rest.argtypes = [state]
         functions.predict_rows.restype = _INTEGER
         places = ctypes.POINTER(Places)

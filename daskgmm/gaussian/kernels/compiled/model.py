@@ -40,6 +40,8 @@ class LibraryModel:
     tail : LibraryTail or None
     uniform : float or None
         Log joint density of a uniform component, in nats; it is a column behind the others.
+    classes : ndarray of int, shape (columns,), or None
+        As `Kernel.classes`, one for each component whatever its tail is, and for the uniform one.
     """
 
     kernel: Kernel
@@ -49,6 +51,7 @@ class LibraryModel:
     factor: Array | None = None
     tail: LibraryTail | None = None
     uniform: float | None = None
+    classes: NDArray[np.int64] | None = None
 
     @property
     def has_norm(self) -> bool:
@@ -60,10 +63,8 @@ class LibraryModel:
 def library_model(kernel: Kernel) -> LibraryModel | None:
     """Return what the library takes of a kernel; None if it has not all that the kernel asks for.
 
-    It knows no labels, and of other kernels than natural ones nothing.
+    Of other kernels than natural ones it knows nothing.
     """
-    if kernel.classes is not None:
-        return None
     if isinstance(kernel, NaturalKernel):
         return _model(kernel, kernel, None)
     if not isinstance(kernel, TailedKernel) or not isinstance(kernel.inner, NaturalKernel):
@@ -86,7 +87,10 @@ def _model(kernel: Kernel, natural: NaturalKernel, tail: LibraryTail | None) -> 
         theta = np.column_stack([theta, np.full(len(theta), -0.5 if tail is None else 1.0)])
         factor = _factor(natural)
     scales = np.full(len(theta), LOG2_E) if tail is None else tail.scales
-    return LibraryModel(kernel, theta, scales, pairs, factor, tail, uniform)
+    classes = kernel.classes
+    if classes is not None:  # parts of a component with a tail are of one class
+        classes = classes[: len(theta) + (uniform is not None)].astype(np.int64)
+    return LibraryModel(kernel, theta, scales, pairs, factor, tail, uniform, classes)
 
 
 def shared_factor(kernel: Kernel) -> Array | None:

@@ -45,4 +45,6 @@ typedef struct {
     double *shares;              /* (TILE,), weights of rows in the second moment of all */
     double *weighed;             /* (BLOCK, TILE), some features times these */
     double *pooled;              /* the second moment, as `add_pooled` writes it; NULL for none */
+    const int64_t *classes;      /* (columns,), those of components; NULL for rows without labels */
+    int64_t *labels;             /* (TILE,) */
 } State;

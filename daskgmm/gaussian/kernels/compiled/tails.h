@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include "labels.h"
 #include "softmax.h"
 
 enum { VECTORS = STRIP / WIDTH }; /* of a strip, so that latencies overlap */
@@ -30,6 +31,22 @@ INLINE void keep(const State *s, int64_t c, int which, const vec sum[PARTS]) {
         store(s->tail_lanes + (SUMS * c + which) * LANES + part * WIDTH, sum[part]);
 }
 
+/* Bar components: logarithms, of which densities are made, become those of rows beyond all others.
+   a stays, as exponentials are multiplied by its square. */
+INLINE void student_bars(const State *s, int n, vec maximum[VECTORS]) {
+    for (int u = 0; u < VECTORS; u++)
+        maximum[u] = splat(-INFINITY);
+    for (int64_t c = 0; c < s->k; c++) {
+        vec slope = splat(s->tails[c]), constant = splat(s->tails[s->k + c]);
+        double *logs = kept(s, c, 0);
+        for (int u = 0; u < VECTORS; u++) {
+            vec log = load(logs + u * WIDTH) + bars(s, c, n + u * WIDTH);
+            store(logs + u * WIDTH, log);
+            maximum[u] = larger(maximum[u], fused(slope, log, constant));
+        }
+    }
+}
+
 /* Student-t: a = (nu + delta) / (nu + d) = 1 / u; log2 density = constant - (nu + d) / 2 log2 a.
    Parameters are -(nu + d) / 2 and the constants. a is above 0, and below 2^460, so that no floor
    is felt: where rounding or distances might break that, `natural_error` chooses another kernel. */
@@ -47,6 +64,8 @@ INLINE void student_densities(const State *s, int n, vec maximum[VECTORS]) {
             maximum[u] = larger(maximum[u], fused(slope, log, constant));
         }
     }
+    if (s->classes)
+        student_bars(s, n, maximum);
 }
 
 /* The exponentials times u^2, so that nothing is divided by a. What is no number may pass for one
