@@ -12,10 +12,23 @@ from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
 from daskgmm.gaussian.kernels.compiled.library import Library, library
 from daskgmm.gaussian.kernels.compiled.model import library_model
 from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
+from daskgmm.gaussian.kernels.compiled.step import CompiledStep
+from daskgmm.gaussian.kernels.compiled.whitened import Apart, CompiledApart
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.prediction import Prediction
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.moments import Moments
+
+
+def step_of(compiled: Library, kernel: Kernel) -> CompiledStep | None:
+    """Return what takes the sums under a kernel; None if the library does not."""
+    if isinstance(kernel, WhitenedKernel):
+        apart = Apart.of(kernel)
+        return None if apart is None else CompiledApart(compiled, apart)
+    model = library_model(kernel)
+    return None if model is None else CompiledExpectation(compiled, model)
+
 
 ONE_KERNEL = (
     "Install daskgmm with a C compiler at hand, or from one wheel, wherever workers run; or set "
@@ -33,11 +46,10 @@ class CompiledBackend(Backend):
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
     ) -> list[Moments]:
         compiled = self._library()
-        found = [library_model(kernel) for kernel in kernels]
-        models = [model for model in found if model is not None]
-        if len(models) < len(kernels):
+        found = [step_of(compiled, kernel) for kernel in kernels]
+        steps = [step for step in found if step is not None]
+        if len(steps) < len(kernels):
             return NumpyBackend().moments(kernels, blocks, rows)
-        steps = [CompiledExpectation(compiled, model) for model in models]
         for block in blocks:
             if len(block.x):
                 for step in steps:
@@ -47,10 +59,9 @@ class CompiledBackend(Backend):
     def moments_of_parts(
         self, kernel: Kernel, block: Block, starts: Sequence[int]
     ) -> list[Moments]:
-        compiled, model = self._library(), library_model(kernel)
-        if model is None:
+        step, found = step_of(self._library(), kernel), list[Moments]()
+        if step is None:
             return super().moments_of_parts(kernel, block, starts)
-        step, found = CompiledExpectation(compiled, model), list[Moments]()
         for first, stop in itertools.pairwise([*starts, len(block.x)]):
             step.add(block.part(slice(first, stop)))
             found.append(step.moments())

@@ -225,6 +225,7 @@ def test_sanitizers_find_nothing(folder, tmp_path):
         "test_tails_and_noise.py",
         "test_vectors.py",
         "test_prediction.py",
+        "test_whitened.py",
     )
     tests = [str(Path(__file__).with_name(name)) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]

@@ -73,12 +73,12 @@ def integers(compiled: Library, model: LibraryModel) -> dict[str, NDArray[np.int
 
     Classes are there if rows have labels.
     """
-    left, right = (_in_lanes(rows) * compiled.tile for rows in model.pairs)
+    left, right = (in_lanes(rows) * compiled.tile for rows in model.pairs)
     found = {"left": left, "right": right, "edges": edges_of(compiled, len(model.theta))}
     return found if model.classes is None else found | {"classes": model.classes}
 
 
-def _in_lanes(rows: NDArray[np.intp]) -> NDArray[np.int64]:
+def in_lanes(rows: NDArray[np.intp]) -> NDArray[np.int64]:
     """Return the rows of z, with row 0 behind until all lanes are filled."""
     return np.concatenate([rows, np.zeros(-len(rows) % LINE, np.intp)]).astype(np.int64)
 

@@ -37,6 +37,10 @@ class State(ctypes.Structure):
         *((name, _POINTER) for name in ("tails", "strip", "tail_lanes", "tail_sums")),
         *((name, _POINTER) for name in ("factor", "shares", "weighed", "pooled")),
         *((name, _POINTER) for name in ("classes", "labels")),
+        *((name, _POINTER) for name in ("means", "points", "constants", "own_factors")),
+        ("factor_step", _INTEGER),
+        *((name, _POINTER) for name in ("scales", "shifted", "far", "seconds")),
+        ("second_step", _INTEGER),
     )
 
 

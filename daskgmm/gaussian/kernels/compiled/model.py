@@ -17,6 +17,9 @@ from daskgmm.gaussian.kernels.tailed import TailedKernel
 
 LOG2_E = math.log2(math.e)
 
+PANEL = 8
+"""Components whose sums are beside each other, as in the source."""
+
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -75,7 +78,7 @@ def library_model(kernel: Kernel) -> LibraryModel | None:
 
 def _model(kernel: Kernel, natural: NaturalKernel, tail: LibraryTail | None) -> LibraryModel | None:
     statistic, d = natural.structure.statistic, natural.shape[2]
-    pairs, theta, uniform, factor = _pairs(statistic, d), natural.theta, None, None
+    pairs, theta, uniform, factor = pairs_of(statistic, d), natural.theta, None, None
     if pairs is None:
         return None
     if natural.outliers_of is not None:
@@ -87,9 +90,7 @@ def _model(kernel: Kernel, natural: NaturalKernel, tail: LibraryTail | None) -> 
         theta = np.column_stack([theta, np.full(len(theta), -0.5 if tail is None else 1.0)])
         factor = _factor(natural)
     scales = np.full(len(theta), LOG2_E) if tail is None else tail.scales
-    classes = kernel.classes
-    if classes is not None:  # parts of a component with a tail are of one class
-        classes = classes[: len(theta) + (uniform is not None)].astype(np.int64)
+    classes = classes_of(kernel, len(theta) + (uniform is not None))
     return LibraryModel(kernel, theta, scales, pairs, factor, tail, uniform, classes)
 
 
@@ -103,11 +104,24 @@ def _factor(natural: NaturalKernel) -> Array:
     return precision.multiply_ut(natural.factors, np.eye(d))
 
 
-def _pairs(statistic: Statistic, d: int) -> Pairs | None:
+def classes_of(kernel: Kernel, columns: int) -> NDArray[np.int64] | None:
+    """Return the classes of columns; None if rows have no labels.
+
+    Parts of a component with a tail are of one class, and the first ones are of all components.
+    """
+    return None if kernel.classes is None else kernel.classes[:columns].astype(np.int64)
+
+
+def pairs_of(statistic: Statistic, d: int) -> Pairs | None:
     """Return the two rows that each entry of T is the product of; None if one is no product."""
     quadratic = statistic.pairs(d)
     if quadratic is None:
         return None
-    left, right = quadratic
-    linear = np.arange(1 + d)  # 1 and the features, each times 1
-    return np.concatenate([0 * linear, left]), np.concatenate([linear, right])
+    left, right = map(np.concatenate, zip(linear_pairs(d), quadratic, strict=True))
+    return left, right
+
+
+def linear_pairs(d: int) -> Pairs:
+    """Return the pairs of 1 and the features, each times 1."""
+    linear = np.arange(1 + d)
+    return 0 * linear, linear

@@ -57,18 +57,21 @@ INLINE void add_block(const State *s, int64_t j, double *pooled) {
         add_trees(lanes + v * BLOCK, pooled + v * BLOCK);
 }
 
-/* Add the second moment of the tile: of each block of BLOCK features, from i on, the products with
-   the features j below i + BLOCK, (i + BLOCK, BLOCK). */
-static void add_pooled(const State *s) {
-    double *pooled = s->pooled;
-    share(s);
+/* Add the second moment of the tile with weights (TILE,): of each block of BLOCK features, from i on,
+   the products with the features j below i + BLOCK, (i + BLOCK, BLOCK). */
+static void add_second(const State *s, const double *shares, double *pooled) {
     for (int64_t i = 0; i < s->d; i += BLOCK) {
         for (int b = 0; b < BLOCK; b++) {
             const double *x = feature(s, i + b);
             for (int n = 0; n < TILE; n += WIDTH)
-                store(s->weighed + b * TILE + n, load(x + n) * load(s->shares + n));
+                store(s->weighed + b * TILE + n, load(x + n) * load(shares + n));
         }
         for (int64_t j = 0; j < i + BLOCK; j += COLUMNS, pooled += COLUMNS * BLOCK)
             add_block(s, j, pooled);
     }
+}
+
+static void add_pooled(const State *s) {
+    share(s);
+    add_second(s, s->shares, s->pooled);
 }

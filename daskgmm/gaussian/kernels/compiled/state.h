@@ -47,4 +47,14 @@ typedef struct {
     double *pooled;              /* the second moment, as `add_pooled` writes it; NULL for none */
     const int64_t *classes;      /* (columns,), those of components; NULL for rows without labels */
     int64_t *labels;             /* (TILE,) */
+    const double *means;         /* (k, d), of whitened components; NULL for natural ones */
+    const double *points;        /* (k, d), what their moments are about */
+    const double *constants;     /* (k,), their log2 densities at the means; of no weight -INFINITY */
+    const double *own_factors;   /* as `factor`, one for each component or for all */
+    int64_t factor_step;         /* entries from one to the next; 0 if it is for all */
+    const double *scales;        /* (k, d), factors along axes instead; NULL for none */
+    double *shifted;             /* as z, minus a point */
+    double *far;                 /* (d,), a row that is far from all */
+    double *seconds;             /* as `pooled`, of each component or of all; NULL for none */
+    int64_t second_step;         /* entries from one to the next; 0 if it is of all */
 } State;

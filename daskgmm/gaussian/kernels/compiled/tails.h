@@ -40,7 +40,7 @@ INLINE void student_bars(const State *s, int n, vec maximum[VECTORS]) {
         vec slope = splat(s->tails[c]), constant = splat(s->tails[s->k + c]);
         double *logs = kept(s, c, 0);
         for (int u = 0; u < VECTORS; u++) {
-            vec log = load(logs + u * WIDTH) + bars(s, c, n + u * WIDTH);
+            vec log = load(logs + u * WIDTH) + bars(s, c, n + u * WIDTH, BAR);
             store(logs + u * WIDTH, log);
             maximum[u] = larger(maximum[u], fused(slope, log, constant));
         }
