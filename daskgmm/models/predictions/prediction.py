@@ -96,11 +96,8 @@ class Predictor:
         self._fast = fast_kernel(parameters, self.center)
         self._whitened = whitened_kernel(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
-        k, d = parameters.means.shape
-        self._never_natural = (
-            is_whitened_faster(self._fast.structure, k, d)
-            or moment_error(parameters, self.center) >= TOLERANCE
-        )
+        self._loses_digits = moment_error(parameters, self.center) >= TOLERANCE
+        self._is_wide = is_whitened_faster(self._fast.structure, *parameters.means.shape)
 
     @property
     def digest(self) -> str:
@@ -270,12 +267,16 @@ class Predictor:
 
     def _prediction(self) -> Prediction | None:
         """Return what predicts rows by the fast kernel, if the back end has it."""
-        if self._never_natural:
+        if self._loses_digits:
             return None
         if not self._asked_backend:
             self._by_backend = self._backend.prediction(self._fast)
             self._asked_backend = True
         return self._by_backend
+
+    def _never_natural(self) -> bool:
+        """Return whether the whitened kernel has all rows; wide ones a back end does faster."""
+        return self._loses_digits or (self._is_wide and self._prediction() is None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, **NOT_ASKED}  # it has addresses in the memory of this process
@@ -331,7 +332,7 @@ class Predictor:
         """Yield the posteriors of rows that miss no value; of all, or of some."""
         prediction = self._prediction()
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
-        widest = self._whitened if self._never_natural else self._fast
+        widest = self._whitened if self._never_natural() else self._fast
         with widest.workspace(len(x)) as work:
             capacity = work.joint.shape[1]
             begin, end = (0, len(x)) if of is None else (of.start, of.stop)
@@ -358,7 +359,7 @@ class Predictor:
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads
         # may forget each other's, which changes no choice.
-        if self._never_natural:
+        if self._never_natural():
             return self._whitened
         if (half_range <= self._safe_range).all():
             return self._fast

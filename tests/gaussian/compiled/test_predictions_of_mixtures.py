@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import ClusterError
@@ -22,7 +23,7 @@ from daskgmm.models.predictions.outputs import OUTPUTS as TABLE
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.rows.opening import as_rows
-from daskgmm.testing.mixtures import random_mixture
+from daskgmm.testing.mixtures import log_joint, random_mixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -179,6 +180,17 @@ def test_outputs_of_other_types_are_written_by_numpy(x, fitted, monkeypatch, nam
 
 def predictor_of(name):
     return Predictor(random_mixture(STRUCTURES[name], 3, 2))
+
+
+def test_many_columns_and_few_components_are_predicted_by_it(calls):
+    """Whitened tiles would be faster by NumPy, and are what rows out of range have."""
+    parameters = random_mixture(STRUCTURES["full"], 2, 32)
+    x = np.random.default_rng(0).normal(size=(600, 32))
+    found = Predictor(parameters).log_densities(x, PLACE)
+    assert sum(calls) == len(x)
+    assert_allclose(found, logsumexp(log_joint(parameters, x), axis=0), rtol=1e-11)
+    by_numpy = Predictor(parameters, by=BACKENDS["numpy"])
+    assert_allclose(found, by_numpy.log_densities(x, PLACE), rtol=1e-12)
 
 
 def test_tiles_of_far_rows_are_numpy_s_whatever_was_predicted_before(calls):

@@ -246,6 +246,11 @@ def test_triangles_in_blocks():
         whole = np.concatenate(blocks)
         assert len(whole) == n_blocked(d)
         assert_array_equal(of_blocks(whole, d), upper + np.triu(upper, 1).T)
+        stacked = of_blocks(np.stack([whole, 2 * whole]), d)
+        assert_array_equal(stacked, [of_blocks(whole, d), 2 * of_blocks(whole, d)])
+        assert_array_equal(
+            in_blocks(np.stack([upper, -upper])), [in_blocks(upper), -in_blocks(upper)]
+        )
         # The factor has the rows below d alone.
         assert_array_equal(
             in_blocks(upper), np.concatenate([block_of(upper, j) for j in range(0, d, 4)])

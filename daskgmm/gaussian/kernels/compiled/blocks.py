@@ -17,22 +17,25 @@ def n_blocked(d: int) -> int:
 
 
 def in_blocks(upper: Array) -> Array:
-    """Return the blocks of an upper triangular matrix (d, d), one after the other.
+    """Return the blocks of upper triangular matrices (..., d, d), one after the other, (..., e).
 
     Each has the rows of its columns that are not 0; columns from d on are 0.
     """
-    d = len(upper)
-    wide = np.pad(upper, ((0, 0), (0, -d % BLOCK)))
-    firsts = range(0, d, BLOCK)
-    return np.concatenate([wide[: j + BLOCK, j : j + BLOCK].ravel() for j in firsts])
+    d, stack = upper.shape[-1], upper.shape[:-2]
+    wide = np.zeros((*stack, d, d + -d % BLOCK))
+    wide[..., :d] = upper
+    blocks = [wide[..., : j + BLOCK, j : j + BLOCK] for j in range(0, d, BLOCK)]
+    return np.concatenate([block.reshape(*stack, -1) for block in blocks], axis=-1)
 
 
 def of_blocks(blocked: Array, d: int) -> Array:
-    """Return the symmetric matrix (d, d) whose upper triangle is in blocks (n_blocked(d),)."""
-    upper, start = np.zeros((d + BLOCK, d + BLOCK)), 0
+    """Return the symmetric matrices (..., d, d) whose upper triangles are in blocks (..., e)."""
+    stack, start = blocked.shape[:-1], 0
+    upper = np.zeros((*stack, d + BLOCK, d + BLOCK))
     for j in range(0, d, BLOCK):
         rows = j + BLOCK
-        upper[:rows, j:rows] = blocked[start : start + rows * BLOCK].reshape(rows, BLOCK)
+        block = blocked[..., start : start + rows * BLOCK]
+        upper[..., :rows, j:rows] = block.reshape(*stack, rows, BLOCK)
         start += rows * BLOCK
-    upper = upper[:d, :d]
-    return np.asarray(np.triu(upper) + np.triu(upper, 1).T, np.float64)
+    upper = upper[..., :d, :d]
+    return np.asarray(np.triu(upper) + np.triu(upper, 1).swapaxes(-1, -2), np.float64)

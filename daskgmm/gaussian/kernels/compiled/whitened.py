@@ -69,7 +69,7 @@ class Apart:
         if kernel.axes is not None or pairs is None:
             return None
         if isinstance(precision, Dense):
-            factors = np.stack([in_blocks(each) for each in kernel.factors])
+            factors = in_blocks(kernel.factors)
         elif isinstance(precision, AlongAxes):
             scales = precision.multiply_ut(kernel.factors, np.ones((k, d)))
             scales = np.ascontiguousarray(scales, np.float64)
@@ -139,7 +139,7 @@ class CompiledApart(CompiledStep):
         sums.sums[:p, :k] = self._arrays["sums"].reshape(k, p, PANEL)[:, :, 0].T
         if model.seconds:
             blocks = self._arrays["seconds"].reshape(model.seconds, -1)
-            matrices = np.stack([of_blocks(each, d) for each in blocks])
+            matrices = of_blocks(blocks, d)
             if pooled is None:
                 sums.sums[p:, :k] = kernel.structure.statistic.of_matrices(matrices).T
             else:
