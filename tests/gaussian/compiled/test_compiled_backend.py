@@ -165,6 +165,24 @@ def test_fits_with_room_for_outliers_are_those_of_numpy(x, structure, room):
     assert_allclose(found["compiled"].lower_bound_, found["numpy"].lower_bound_, rtol=1e-10)
 
 
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("apart", [0.0, 1e7])
+@pytest.mark.parametrize("structure", ["full", "tied", "diag"])
+def test_fits_with_labels_are_those_of_numpy(x, structure, apart):
+    """Of clusters so far apart that components are about their own means, too."""
+    rows, found = x.copy(), {}
+    rows[900:] += apart
+    labels = np.where(np.arange(1800) % 5 == 0, np.repeat([0, 1], 900), -1)
+    for name in BACKENDS:
+        with dask.config.set({"daskgmm.backend": name}):
+            found[name] = GaussianMixture(2, covariance_type=structure, **CHEAP).fit(
+                rows, labels=labels
+            )
+    assert_allclose(found["compiled"].means_, found["numpy"].means_, rtol=1e-7, atol=1e-7)
+    assert_allclose(found["compiled"].covariances_, found["numpy"].covariances_, atol=1e-6)
+    assert_allclose(found["compiled"].lower_bound_, found["numpy"].lower_bound_, rtol=1e-10)
+
+
 def test_a_library_of_another_source_or_a_damaged_one_is_not_taken(folder, tmp_path, monkeypatch):
     path = next(folder.glob("*.so"))
     (tmp_path / path.name).write_bytes(b"no library")

@@ -155,6 +155,26 @@ def test_rows_whose_distances_overflow_are_of_the_nearest_component(loaded, stru
         same_bits(sums(loaded[0], kernel, x, w, own), found)
 
 
+@pytest.mark.parametrize("structure", ["full", "diag"])
+def test_the_nearest_component_is_found_though_all_scales_overflow(loaded, structure):
+    """The wider of two narrow ones; and one whose difference from the row overflows is not it."""
+    plain = random_mixture(STRUCTURES[structure], 2, 2)
+    wide, narrow = (np.eye(2) if structure == "full" else np.ones(2)) * np.reshape(
+        [1e5, 1e6], (2,) + (1,) * (plain.covariances.ndim - 1)
+    )
+    x = np.array([[1e307, 1e306], [-1e307, 1e307]])
+    for factors, own in (((narrow, wide), 1), ((wide, narrow), 0)):
+        kernel = whitened_kernel(replace(plain, precisions_cholesky=np.stack(factors)))
+        for library in loaded:
+            assert_array_equal(compiled(library, kernel, x).counts, 2.0 * np.eye(2)[own])
+    ends = np.array([[-1.5e308, 0.0], [1.5e308, 0.0]])
+    kernel = whitened_kernel(replace(plain, means=ends))
+    for library in loaded:
+        found = compiled(library, kernel, ends[:1])
+        assert_array_equal(found.counts, [1.0, 0.0])
+        assert np.isfinite(found.log_likelihood)
+
+
 def test_a_component_of_no_weight_takes_no_row_however_far(loaded):
     weights, means = np.array([0.5, 0.0, 0.5]), np.array([[0.0, 0.0], [1e170, 0.0], [-5.0, 0.0]])
     plain = random_mixture(STRUCTURES["full"], 3, 2)

@@ -190,9 +190,6 @@ EXPORT void add_rest(State *s) {
         else if (!s->weighted)
             s->weights[n] = 1.0;
     hide(s, s->filled, TILE);
-    if (s->classes)
-        for (int64_t n = s->filled; n < TILE; n++)
-            s->labels[n] = UNKNOWN;
     add_tile(s, s->weights);
 }
 
