@@ -14,7 +14,8 @@
    component have a responsibility, the last line goes over these pairs alone. Components with tails
    have other lines between the two products (`tails.h`), and those that share a covariance beside a
    uniform one, or with tails, two more products: row d + 1 is then their distance (`densities.h`), and
-   their second moment is one more sum (`pooled.h`).
+   their second moment is one more sum (`pooled.h`). Labels bar columns before the maximum (`labels.h`).
+   Components about their own means have other lines around the softmax (`whitened.h`).
 
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
