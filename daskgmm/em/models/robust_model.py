@@ -63,7 +63,12 @@ class RobustModel(MixtureModel):
 
     @property
     def has_chart(self) -> bool:
-        """False: the coordinates of acceleration have no place for outliers."""
+        """Whether components have no tails: a step takes only some of what changes there."""
+        return self.tail is None
+
+    @property
+    def is_free(self) -> bool:
+        """False: components that died are not given rows anew."""
         return False
 
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
