@@ -153,11 +153,13 @@ def iterate_together(
 class Evaluated:
     """Result of one pass: the M-step from its parameters, and its record.
 
-    `shares` (3, k) are those of `Point`, the last three are of its model.
+    `em` is where a step along the gradient leads to (`Maximised.em`), `shares` (3, k) are those of
+    `Point`, and the last three are of the model.
     """
 
     parameters: Parameters
     step: Maximised
+    em: Parameters
     shares: Array
     iterated: Iterated
     chart_at: ChartAt | None
@@ -210,10 +212,11 @@ def evaluate(
             nbytes=nbytes,
             peak_memory=ended.peak_memory,
         )
-        shares = _shares(model.complete(moments))
         chart_at = model.chart_at if model.has_chart else None
+        em, step = step.em or step.parameters, replace(step, em=None)
+        own = step, em, _shares(model.complete(moments)), record
         of_model = chart_at, model.is_free, model.tolerance_unit
-        found.append(Evaluated(parameters, step, shares, record, *of_model))
+        found.append(Evaluated(parameters, *own, *of_model))
     return found
 
 
@@ -290,7 +293,9 @@ def _accelerated(
         # Weights are no coordinates: with equal shares the gradient has nothing along them.
         shares = np.stack([np.full_like(shares[0], shares[0].mean()), *shares[1:]])
     try:
-        search, accepted = advance(search, image, shares, bound, settings.gap_tolerance, chart_at)
+        search, accepted = advance(
+            search, image, evaluated.em, shares, bound, settings.gap_tolerance, chart_at
+        )
     except SingularError:  # in a form whose covariances are matrices
         return _degenerate(fit, evaluated, settings, before)
     if not accepted:

@@ -110,8 +110,8 @@ class GaussianMixture(MixtureEstimator):
         `outlier_proba` tells the parts apart. "t": components are multivariate Student-t
         distributions, each with degrees of freedom of its own (Peel & McLachlan 2000), from 1
         (Cauchy) to 1000, or ten for each feature, which is Gaussian to 0.003 nats a row. Starts
-        leave out the rows that are far from all others, with `noise` as well. Tails are not
-        accelerated; none of these has `to_sklearn` or `map_adapt`. Refused with `prior`.
+        leave out the rows that are far from all others, with `noise` as well. None of these has
+        `to_sklearn` or `map_adapt`. Refused with `prior`.
     equal_weights : bool, default=False
         Whether the mixing proportions are fixed at 1 / k: k - 1 parameters fewer. With `noise`
         the components share what it leaves in equal parts. Refused with a prior of the weights
@@ -205,7 +205,7 @@ class GaussianMixture(MixtureEstimator):
     Acceleration is squared extrapolation (Varadhan & Roland 2008) followed by limited-memory
     quasi-Newton steps with the gradient that the statistics of a pass give, in coordinates in
     which EM is steepest ascent; what lowers the likelihood is thrown away for the EM step. Of
-    structures that are not free, with `noise`, the EM step stands for the gradient.
+    structures that are not free, of `noise` and of `tails` the EM step stands for the gradient.
 
     A component that dies is tried once on one half of the heaviest one, and kept with weight 0
     if that does not raise the likelihood.

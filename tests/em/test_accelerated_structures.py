@@ -22,6 +22,8 @@ CASES = {
     "VEE": (6, {"covariance_type": "VEE"}, 55, 193, -10.482957),
     "VEI": (6, {"covariance_type": "VEI"}, 20, 71, -10.717482),
     "noise": (6, {"noise": True}, 45, 79, -10.155858),
+    "t": (6, {"tails": "t"}, 42, 68, -10.156229),
+    "contaminated": (6, {"tails": "contaminated"}, 45, 74, -10.155858),
     "posterior": (6, {}, 40, 59, -10.535755),
 }
 """Features, settings, and the most passes; those of plain EM to a change of 1e-7, and its end."""
@@ -60,7 +62,9 @@ def test_fewer_passes_to_the_end_of_plain_em_and_the_objective_never_falls(name)
     assert np.diff(bounds).min() >= -1e-12 * abs(end)
 
 
-@pytest.mark.parametrize("name", ["mcfa", "many features, mcfa", "noise", "posterior"])
+@pytest.mark.parametrize(
+    "name", ["mcfa", "many features, mcfa", "t", "contaminated", "noise", "posterior"]
+)
 def test_a_fit_that_goes_on_from_its_checkpoint_has_the_same_bits(name, tmp_path):
     x, path = rows(CASES[name][0]), tmp_path / "checkpoint"
     whole = estimator(name).fit(x)

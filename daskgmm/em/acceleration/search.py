@@ -114,6 +114,7 @@ class Search:
 def advance(
     search: Search,
     image: Parameters,
+    em: Parameters,
     shares: Array,
     objective: float,
     tolerance: float,
@@ -121,13 +122,13 @@ def advance(
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
-    `image` is what the M-step made of the proposal and `shares` (3, k) as of `Point`; the objective
-    is in nats a row, and so is the predicted gain `tolerance` below which a pass counts as calm.
-    `chart_at` makes the coordinates.
+    `image` is what the M-step made of the proposal, `em` what a step along the gradient would, and
+    `shares` (3, k) as of `Point`; the objective is in nats a row, and so is the predicted gain
+    `tolerance` below which a pass counts as calm. `chart_at` makes the coordinates.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.
-        point = Point.of(search.proposal, image, shares, objective)
+        point = Point.of(search.proposal, em, shares, objective)
         return _advance(search, point, image, tolerance, chart_at)
 
 

@@ -63,8 +63,8 @@ class RobustModel(MixtureModel):
 
     @property
     def has_chart(self) -> bool:
-        """Whether components have no tails: a step takes only some of what changes there."""
-        return self.tail is None
+        """Whether tails have coordinates, if there are any."""
+        return self.tail is None or self.tail.has_coordinates
 
     @property
     def is_free(self) -> bool:
@@ -129,7 +129,8 @@ class RobustModel(MixtureModel):
         alone, gain = tail.alone(moments, parameters)
         if gain > self._gain(beside, moments, parameters, found):
             found = replace(alone, weights=found.weights)
-        return replace(step, parameters=found)
+        towards = tail.towards(beside.parameters, alone)
+        return replace(step, parameters=found, em=step.parameters.with_tails_of(towards))
 
     def _gain(
         self, beside: Beside, moments: Moments, parameters: Parameters, found: Parameters

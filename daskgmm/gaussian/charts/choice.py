@@ -7,10 +7,12 @@ from daskgmm.gaussian.charts.beside_noise import BesideNoise
 from daskgmm.gaussian.charts.chart import Chart
 from daskgmm.gaussian.charts.loadings import CommonLoadings, OwnLoadings
 from daskgmm.gaussian.charts.structured import StructuredAnchor
+from daskgmm.gaussian.charts.with_tails import WithTails
 from daskgmm.gaussian.covariance.low_rank.common_factors import CommonFactors
 from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tails import TAILS
 
 
 def chart_at(parameters: Parameters) -> Chart:
@@ -23,6 +25,9 @@ def chart_at(parameters: Parameters) -> Chart:
     """
     if parameters.has_noise:
         return BesideNoise(parameters, _of_components(parameters.without_noise()))
+    for tail in TAILS.values():
+        if tail.are_of(parameters):
+            return WithTails(parameters, _of_components(parameters.without_outliers()), tail)
     if structure_of(parameters).free:
         return Anchor(parameters)
     return _of_components(parameters)
