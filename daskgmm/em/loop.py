@@ -86,7 +86,7 @@ STANDSTILL = 10
 """Passes after which a fit ends that gained next to nothing in them, whatever is predicted."""
 
 WINDOW = 2
-"""Passes whose gains predict what is left, beside those before them."""
+"""Passes whose gains predict what is left, beside those of as many before them."""
 
 Keep = Callable[[Fit], None]
 """Called after every iteration with what there is to go on from."""

@@ -25,7 +25,7 @@ class Point:
     parameters : Parameters
         Without covariances: what nobody needs is not kept, nor written to checkpoints.
     image : Parameters
-        What the M-step makes of them, without factors.
+        What the M-step makes of them, or a step along the gradient, without factors.
     shares : ndarray of shape (3, k)
         What the sums of weights, means and scales were divided by in it (`Moments.counts`,
         `mean_counts` and `scale_counts`), over the weight of all rows. With the image they

@@ -11,7 +11,7 @@ from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.charts.chart import Chart
-from daskgmm.gaussian.charts.choice import chart_at
+from daskgmm.gaussian.charts.choice import chart_at, has_chart
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.deconvolution.choice import choose_deconvolving, deconvolving_about
@@ -180,8 +180,8 @@ class MixtureModel(GaussianModel):
 
     @property
     def has_chart(self) -> bool:
-        """True: every structure has coordinates, its own or those of its form."""
-        return True
+        """Whether the structure has coordinates, its own or those of its form."""
+        return has_chart(self.structure)
 
     def chart_at(self, parameters: Parameters) -> Chart:
         """Return the coordinates about parameters."""

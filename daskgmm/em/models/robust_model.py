@@ -10,6 +10,7 @@ from daskgmm.arrays import Array
 from daskgmm.em.models.model import GaussianModel, MixtureModel
 from daskgmm.em.settings import NOISE, Settings
 from daskgmm.em.survey.survey import Survey
+from daskgmm.gaussian.charts.choice import has_chart
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import EMPTY, Moments
@@ -63,8 +64,9 @@ class RobustModel(MixtureModel):
 
     @property
     def has_chart(self) -> bool:
-        """Whether tails have coordinates, if there are any."""
-        return self.tail is None or self.tail.has_coordinates
+        """Whether the structure has coordinates, and tails if there are any."""
+        tails = self.tail is None or self.tail.has_coordinates
+        return tails and has_chart(self.structure)
 
     @property
     def is_free(self) -> bool:

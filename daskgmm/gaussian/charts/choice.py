@@ -8,11 +8,19 @@ from daskgmm.gaussian.charts.chart import Chart
 from daskgmm.gaussian.charts.loadings import CommonLoadings, OwnLoadings
 from daskgmm.gaussian.charts.structured import StructuredAnchor
 from daskgmm.gaussian.charts.with_tails import WithTails
+from daskgmm.gaussian.covariance.algebra.precision import Charted
 from daskgmm.gaussian.covariance.low_rank.common_factors import CommonFactors
+from daskgmm.gaussian.covariance.low_rank.precision import LowRank
 from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
+from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import TAILS
+
+
+def has_chart(structure: Structure) -> bool:
+    """Return whether covariances of a structure have coordinates, or matrices that have."""
+    return isinstance(structure.precision, Charted | LowRank)
 
 
 def chart_at(parameters: Parameters) -> Chart:
