@@ -18,10 +18,13 @@ from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import Model
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey, TrainingSet
+from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.components.splitting import split_into
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 
 LOGGER = logging.getLogger("daskgmm")
 
@@ -81,6 +84,9 @@ CALM = 2
 
 STANDSTILL = 10
 """Passes after which a fit ends that gained next to nothing in them, whatever is predicted."""
+
+WINDOW = 2
+"""Passes whose gains predict what is left, beside those of as many before them."""
 
 Keep = Callable[[Fit], None]
 """Called after every iteration with what there is to go on from."""
@@ -147,14 +153,17 @@ def iterate_together(
 class Evaluated:
     """Result of one pass: the M-step from its parameters, and its record.
 
-    `shares` (3, k) are those of `Point`, `has_chart` and `tolerance_unit` those of the model.
+    `em` is where a step along the gradient leads to (`Maximised.em`), `shares` (3, k) are those of
+    `Point`, and the last three are of the model.
     """
 
     parameters: Parameters
     step: Maximised
+    em: Parameters
     shares: Array
     iterated: Iterated
-    has_chart: bool
+    chart_at: ChartAt | None
+    is_free: bool
     tolerance_unit: float
 
 
@@ -203,9 +212,11 @@ def evaluate(
             nbytes=nbytes,
             peak_memory=ended.peak_memory,
         )
-        shares = _shares(model.complete(moments))
-        of_model = model.has_chart, model.tolerance_unit
-        found.append(Evaluated(parameters, step, shares, record, *of_model))
+        chart_at = model.chart_at if model.has_chart else None
+        em, step = step.em or step.parameters, replace(step, em=None)
+        own = step, em, _shares(model.complete(moments)), record
+        of_model = chart_at, model.is_free, model.tolerance_unit
+        found.append(Evaluated(parameters, *own, *of_model))
     return found
 
 
@@ -237,8 +248,8 @@ def advanced(
     """Return the fit after a pass; `before` is the lower bound that it had."""
     if not settings.accelerated:
         fit = _plain(fit, evaluated, settings, before)
-    elif evaluated.has_chart:
-        fit = _accelerated(fit, evaluated, settings, before)
+    elif evaluated.chart_at is not None:
+        fit = _accelerated(fit, evaluated, settings, before, evaluated.chart_at)
     else:
         fit = _em_step(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
@@ -262,7 +273,9 @@ def _em_step(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) 
     return replace(plain, converged=calm >= CALM, search=search, revived=fit.revived)
 
 
-def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+def _accelerated(
+    fit: Fit, evaluated: Evaluated, settings: Settings, before: float, chart_at: ChartAt
+) -> Fit:
     step, bound = evaluated.step, evaluated.iterated.lower_bound
     parameters, image = evaluated.parameters, step.parameters
     search = Search(parameters) if fit.search is None else fit.search
@@ -270,21 +283,53 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
         if not bound >= before:
             return replace(_rejected(fit, evaluated, before), search=Search(fit.step.parameters))
         search = Search(parameters)
-    if step.empty and not fit.revived and search.kind == "em":
+    if step.empty and evaluated.is_free and not fit.revived and search.kind == "em":
         return _revived(fit, evaluated, settings, before)
-    if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
+    if not _is_regular(step, parameters):
         # No exact M-step, so no gradient: plain EM until it is one again.
         return _degenerate(fit, evaluated, settings, before)
     shares = evaluated.shares
     if settings.equal_weights:
         # Weights are no coordinates: with equal shares the gradient has nothing along them.
         shares = np.stack([np.full_like(shares[0], shares[0].mean()), *shares[1:]])
-    search, accepted = advance(search, image, shares, bound, settings.gap_tolerance)
+    try:
+        search, accepted = advance(
+            search, image, evaluated.em, shares, bound, settings.gap_tolerance, chart_at
+        )
+    except SingularError:  # in a form whose covariances are matrices
+        return _degenerate(fit, evaluated, settings, before)
     if not accepted:
         return _ended(replace(_rejected(fit, evaluated, before), search=search), settings)
     iterated = replace(evaluated.iterated, change=bound - before)
-    fit = Fit(step, (*fit.iterations, iterated), search.calm >= CALM, search, fit.revived)
+    iterations = (*fit.iterations, iterated)
+    if not evaluated.is_free:
+        search = doubted(search, iterations, settings.gap_tolerance)
+    fit = Fit(step, iterations, search.calm >= CALM, search, fit.revived)
     return _ended(fit, settings)
+
+
+def _is_regular(step: Maximised, parameters: Parameters) -> bool:
+    """Return whether an M-step is exact, and both ends of it have coordinates."""
+    if step.ridges or step.collapsed or not parameters.weights.min() > 0:
+        return False
+    if 0.0 in (parameters.noise_weight, step.parameters.noise_weight):
+        return False
+    # The posterior of a component without rows is the prior's.
+    return not step.empty or isinstance(parameters, VariationalPosterior)
+
+
+def doubted(search: Search, iterations: Sequence[Iterated], tolerance: float) -> Search:
+    """Return the search with the gain that the last passes predict, if that is more.
+
+    Where EM steps stand for gradients the quadratic model knows too little of slow directions.
+    """
+    window = min(WINDOW, (len(iterations) - 1) // 2)
+    if not window:
+        return search
+    bounds = [record.lower_bound for record in iterations[-2 * window - 1 :]]
+    changes = bounds[window] - bounds[0], bounds[-1] - bounds[window]
+    gap = remaining_gain(changes, tolerance)
+    return replace(search, gap=max(search.gap, gap), calm=search.calm if gap < tolerance else 0)
 
 
 def _ended(fit: Fit, settings: Settings) -> Fit:

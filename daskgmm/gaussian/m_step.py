@@ -61,6 +61,8 @@ class Maximised:
     trace : float or None
         Mean trace of the precision of what a row has, under the parameters before, if rows miss
         values.
+    em : Parameters or None
+        Those that a step along the gradient leads to, where it is not the step that was taken.
     """
 
     parameters: Parameters
@@ -69,6 +71,7 @@ class Maximised:
     collapsed: tuple[int | None, ...] = ()
     shares: Array | None = None
     trace: float | None = None
+    em: Parameters | None = None
 
 
 def maximise(

@@ -92,7 +92,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         as of those types. It cannot be given with `standardise` or `pca`.
     acceleration : {"auto", None}, default="auto"
         None stops as scikit-learn does. "auto" stops by the predicted gain, tries several starts as
-        `GaussianMixture` does, and has a bound that no step lowers; it takes no longer steps.
+        `GaussianMixture` does, takes fewer passes, and has a bound that no step lowers.
     sample_rows, missing, standardise, pca : as in `GaussianMixture`
     random_state : int, RandomState instance or None, default=None
         The seed of the starts.

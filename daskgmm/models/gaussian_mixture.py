@@ -36,9 +36,7 @@ class GaussianMixture(MixtureEstimator):
         volume, shape and orientation: equal for all components (E), varying (V), or along the
         axes and spherical (I). "EII", "EEI", "VEI", "EVI" are spherical or along the axes; "VEE",
         "EVE", "VVE", "EEV", "VEV", "EVV" are matrices; "VII" is taken for "spherical", "VVI" for
-        "diag", "EEE" for "tied", and "VVV" for "full", which files and sweeps call it. Those
-        that are not free in volume, shape and orientation together are fitted by EM without
-        acceleration.
+        "diag", "EEE" for "tied", and "VVV" for "full", which files and sweeps call it.
 
         Or a subspace of `n_factors` dimensions in each component, and noise: "ppca" with one noise
         variance a component (principal components [2]_), "factor" with one for each feature
@@ -46,7 +44,7 @@ class GaussianMixture(MixtureEstimator):
         components [4]_, with a mean and a covariance matrix in the subspace of each: for many
         features and components, and for one picture of all rows (`transform`). The components lie
         in the subspace through the mean of all rows, which the authors put through the origin;
-        `means_init` is moved there. All three are fitted by EM without acceleration.
+        `means_init` is moved there.
     n_factors : int or None, default=None
         Dimensions of the subspace of each component, q, fewer than there are features; of "ppca",
         "factor" and "mcfa", which need it.
@@ -112,8 +110,8 @@ class GaussianMixture(MixtureEstimator):
         `outlier_proba` tells the parts apart. "t": components are multivariate Student-t
         distributions, each with degrees of freedom of its own (Peel & McLachlan 2000), from 1
         (Cauchy) to 1000, or ten for each feature, which is Gaussian to 0.003 nats a row. Starts
-        leave out the rows that are far from all others, with `noise` as well. None of these is
-        accelerated, and none has `to_sklearn` or `map_adapt`. Refused with `prior`.
+        leave out the rows that are far from all others, with `noise` as well. None of these has
+        `to_sklearn` or `map_adapt`. Refused with `prior`.
     equal_weights : bool, default=False
         Whether the mixing proportions are fixed at 1 / k: k - 1 parameters fewer. With `noise`
         the components share what it leaves in equal parts. Refused with a prior of the weights
@@ -206,7 +204,8 @@ class GaussianMixture(MixtureEstimator):
     -----
     Acceleration is squared extrapolation (Varadhan & Roland 2008) followed by limited-memory
     quasi-Newton steps with the gradient that the statistics of a pass give, in coordinates in
-    which EM is steepest ascent; what lowers the likelihood is thrown away for the EM step.
+    which EM is steepest ascent; what lowers the likelihood is thrown away for the EM step. Of
+    structures that are not free, of `noise` and of `tails` the EM step stands for the gradient.
 
     A component that dies is tried once on one half of the heaviest one, and kept with weight 0
     if that does not raise the likelihood.

@@ -233,7 +233,7 @@ class CovarianceTests:
     def test_the_gradient_is_that_of_the_likelihood(self) -> None:
         """The gradient about another mixture agrees with finite differences.
 
-        Structures that are not free have none, as they are not accelerated.
+        Structures that are not free have none: the EM step stands for it.
         """
         if not self.structure.free:
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.charts.anchor import Anchor
+from daskgmm.gaussian.charts.chart import Chart, ChartAt
 from daskgmm.gaussian.parameters import Parameters
 
 CURVATURE = 1e-8
@@ -25,7 +25,7 @@ class Point:
     parameters : Parameters
         Without covariances: what nobody needs is not kept, nor written to checkpoints.
     image : Parameters
-        What the M-step makes of them, without factors.
+        What the M-step makes of them, or a step along the gradient, without factors.
     shares : ndarray of shape (3, k)
         What the sums of weights, means and scales were divided by in it (`Moments.counts`,
         `mean_counts` and `scale_counts`), over the weight of all rows. With the image they
@@ -62,7 +62,7 @@ class Direction:
     pair had negative curvature. `em_step` leads to the EM image.
     """
 
-    anchor: Anchor
+    anchor: Chart
     origin: Array
     step: Array
     gradient: Array
@@ -82,14 +82,14 @@ class Direction:
         return 0.5 * float(self.gradient @ self.em_step)
 
 
-def uphill(points: Sequence[Point], image: Parameters) -> Direction:
+def uphill(points: Sequence[Point], image: Parameters, chart_at: ChartAt) -> Direction:
     """Return the quasi-Newton step from the last of consecutive points (Nocedal 1980), uphill.
 
     All points are mapped anew to the coordinates about the current one, where the first
     guess of the curvature, the identity, is that of the complete data: with no pairs the
     step is the gradient, which is nearly the EM step to `image`.
     """
-    anchor = Anchor(points[-1].parameters)
+    anchor = chart_at(points[-1].parameters)
     at, gradients = anchor.of_points(
         [each.parameters for each in points],
         [each.image for each in points],

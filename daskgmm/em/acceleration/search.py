@@ -20,7 +20,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.em.acceleration.quasi_newton import Direction, Point, uphill
-from daskgmm.gaussian.charts.anchor import Anchor
+from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.parameters import Parameters
 
 MEMORY = 10
@@ -112,21 +112,28 @@ class Search:
 
 
 def advance(
-    search: Search, image: Parameters, shares: Array, objective: float, tolerance: float
+    search: Search,
+    image: Parameters,
+    em: Parameters,
+    shares: Array,
+    objective: float,
+    tolerance: float,
+    chart_at: ChartAt,
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
-    `image` is what the M-step made of the proposal and `shares` (3, k) as of `Point`; the objective
-    is in nats a row, and so is the predicted gain `tolerance` below which a pass counts as calm.
+    `image` is what the M-step made of the proposal, `em` what a step along the gradient would, and
+    `shares` (3, k) as of `Point`; the objective is in nats a row, and so is the predicted gain
+    `tolerance` below which a pass counts as calm. `chart_at` makes the coordinates.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.
-        point = Point.of(search.proposal, image, shares, objective)
-        return _advance(search, point, image, tolerance)
+        point = Point.of(search.proposal, em, shares, objective)
+        return _advance(search, point, image, tolerance, chart_at)
 
 
 def _advance(
-    search: Search, point: Point, image: Parameters, tolerance: float
+    search: Search, point: Point, image: Parameters, tolerance: float, chart_at: ChartAt
 ) -> tuple[Search, bool]:
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)
@@ -137,13 +144,13 @@ def _advance(
         passes=search.passes + 1,
     )
     in_hand = search.in_hand
-    direction = uphill(search.points if search.newton else search.points[-1:], in_hand)
+    direction = uphill(search.points if search.newton else search.points[-1:], in_hand, chart_at)
     if not search.newton and direction.em_gain < tolerance:
-        direction = _of_all(search, direction)
+        direction = _of_all(search, direction, chart_at)
     search = _judged(search, direction, accepted, tolerance)
     if search.newton:
         return _newton(search, direction, accepted), accepted
-    return _extrapolate(search, direction, accepted), accepted
+    return _extrapolate(search, direction, accepted, chart_at), accepted
 
 
 def remaining_gain(changes: Sequence[float], tolerance: float) -> float:
@@ -207,29 +214,29 @@ def _em_step(search: Search, begun: Point | None = None) -> Search:
     return replace(search, proposal=search.in_hand, kind="em", begun=begun)
 
 
-def _of_all(search: Search, direction: Direction) -> Direction:
+def _of_all(search: Search, direction: Direction, chart_at: ChartAt) -> Direction:
     """Return the direction from all points, if it is not that already."""
     if direction.points == len(search.points):
         return direction
-    return uphill(search.points, search.in_hand)
+    return uphill(search.points, search.in_hand, chart_at)
 
 
-def _extrapolate(search: Search, direction: Direction, accepted: bool) -> Search:
+def _extrapolate(search: Search, direction: Direction, accepted: bool, chart_at: ChartAt) -> Search:
     """Return the search with the next proposal of a cycle: EM step, then extrapolation."""
     if search.begun is not None:
-        return _far_proposal(search, search.begun)
+        return _far_proposal(search, search.begun, chart_at)
     if not accepted:
         return _em_step(search)
     gain = (search.best.objective - search.before) / search.passes
     search = replace(search, passes=0, before=search.best.objective)
     if gain >= LITTLE:
         return _em_step(search, search.best)
-    return _newton(replace(search, newton=True), _of_all(search, direction), accepted)
+    return _newton(replace(search, newton=True), _of_all(search, direction, chart_at), accepted)
 
 
-def _far_proposal(search: Search, begun: Point) -> Search:
+def _far_proposal(search: Search, begun: Point, chart_at: ChartAt) -> Search:
     """Return the search with the extrapolation along two EM steps as its proposal."""
-    anchor = Anchor(begun.parameters)
+    anchor = chart_at(begun.parameters)
     x0, x1, x2 = map(anchor.coordinates, (begun.parameters, search.best.parameters, search.in_hand))
     first, bend = x1 - x0, (x2 - x1) - (x1 - x0)
     wanted = float(np.linalg.norm(first)) / max(float(np.linalg.norm(bend)), 1e-300)

@@ -10,6 +10,8 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
+from daskgmm.gaussian.charts.chart import Chart
+from daskgmm.gaussian.charts.choice import chart_at, has_chart
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.deconvolution.choice import choose_deconvolving, deconvolving_about
@@ -29,14 +31,19 @@ class Model(Protocol):
     """Interface of a model to the loop, to acceleration and to starts.
 
     For every model, `objective` never falls from the parameters of a pass to those that `step`
-    makes of its moments, unless `reg_covar` takes covariances out of their structure, as it may
-    where there is no chart. A model with a chart is accelerated: its M-step is exact, and its
-    parameters are all that `gaussian.anchor` reaches.
+    makes of its moments. A model with a chart is accelerated (`gaussian.charts`).
     """
 
     @property
     def has_chart(self) -> bool:
-        """Whether acceleration may move the parameters along any direction."""
+        """Whether the parameters have coordinates, in which acceleration moves them."""
+
+    def chart_at(self, parameters: Parameters) -> Chart:
+        """Return the coordinates about parameters, if they have any."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the parameters may move along any direction of their form."""
 
     @property
     def tolerance_unit(self) -> float:
@@ -173,6 +180,15 @@ class MixtureModel(GaussianModel):
 
     @property
     def has_chart(self) -> bool:
+        """Whether the structure has coordinates, its own or those of its form."""
+        return has_chart(self.structure)
+
+    def chart_at(self, parameters: Parameters) -> Chart:
+        """Return the coordinates about parameters."""
+        return chart_at(parameters)
+
+    @property
+    def is_free(self) -> bool:
         """Whether the structure has all covariances of its form."""
         return self.structure.free
 

@@ -10,6 +10,7 @@ from daskgmm.arrays import Array
 from daskgmm.em.models.model import GaussianModel, MixtureModel
 from daskgmm.em.settings import NOISE, Settings
 from daskgmm.em.survey.survey import Survey
+from daskgmm.gaussian.charts.choice import has_chart
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import EMPTY, Moments
@@ -63,7 +64,13 @@ class RobustModel(MixtureModel):
 
     @property
     def has_chart(self) -> bool:
-        """False: the coordinates of acceleration have no place for outliers."""
+        """Whether the structure has coordinates, and tails if there are any."""
+        tails = self.tail is None or self.tail.has_coordinates
+        return tails and has_chart(self.structure)
+
+    @property
+    def is_free(self) -> bool:
+        """False: components that died are not given rows anew."""
         return False
 
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
@@ -124,7 +131,8 @@ class RobustModel(MixtureModel):
         alone, gain = tail.alone(moments, parameters)
         if gain > self._gain(beside, moments, parameters, found):
             found = replace(alone, weights=found.weights)
-        return replace(step, parameters=found)
+        towards = tail.towards(beside.parameters, alone)
+        return replace(step, parameters=found, em=step.parameters.with_tails_of(towards))
 
     def _gain(
         self, beside: Beside, moments: Moments, parameters: Parameters, found: Parameters

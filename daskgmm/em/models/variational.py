@@ -8,6 +8,8 @@ from daskgmm.arrays import Array
 from daskgmm.em.models.model import GaussianModel
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
+from daskgmm.gaussian.charts.chart import Chart
+from daskgmm.gaussian.charts.posterior import OfPosterior
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import CompleteMoments, Moments
@@ -56,7 +58,16 @@ class BayesianModel(GaussianModel):
 
     @property
     def has_chart(self) -> bool:
-        """No: acceleration moves parameters, and does not know those of a posterior."""
+        """True: a posterior has the coordinates of a mixture."""
+        return True
+
+    def chart_at(self, parameters: Parameters) -> Chart:
+        """Return the coordinates about a posterior."""
+        return OfPosterior(parameters, self._posterior)
+
+    @property
+    def is_free(self) -> bool:
+        """False: components that died are not given rows anew."""
         return False
 
     @property

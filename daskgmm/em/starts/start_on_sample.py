@@ -131,7 +131,7 @@ def best_of_all_rows(
     as_good = ROUNDING if _is_stuck(own) else max(AS_GOOD * settings.tol, ROUNDING)
     is_own = best.degenerate == own.degenerate and gain <= as_good
     # Where scikit-learn has no such model EM need not take its way once more.
-    anew = is_own and model_of(settings, rows.survey).has_chart
+    anew = is_own and model_of(settings, rows.survey).is_free
     rows.listen(StartFound(draw.m, 1 + tried, best.fit.lower_bound, seconds, anew))
     if anew:
         return first

@@ -124,6 +124,11 @@ class Anchor:
             gradients.append(self._gradients(joined, images[part], shares[part]))
         return np.concatenate(at), np.concatenate(gradients)
 
+    def coordinates_of(self, mixtures: Sequence[Parameters]) -> Array:
+        """Return the coordinates of several mixtures, (n, q)."""
+        parts = self._parts(mixtures)
+        return np.concatenate([self._coordinates(self._joined(mixtures[part])) for part in parts])
+
     def _parts(self, mixtures: Sequence[Parameters]) -> Iterator[slice]:
         """Yield which mixtures are mapped in the same calls.
 

@@ -28,8 +28,8 @@ class Structure:
 
     free: ClassVar[bool] = True
     """Whether every value of `precision` is allowed. If not, as with equal volumes, the structure
-    has a `maximise` of its own, and EM is not accelerated: the coordinates of `precision` would
-    leave the structure."""
+    has a `maximise` of its own, which brings into the structure what acceleration reaches in the
+    coordinates of `precision`."""
 
     constrains_means: ClassVar[bool] = False
     """Whether the covariances tell where means may be. If so, scatters have the means of the rows,

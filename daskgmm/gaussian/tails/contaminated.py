@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
@@ -25,6 +25,12 @@ LEAST_CLEAN = 0.5
 
 LEAST_INFLATION = 1.001
 """Least factor of the covariance of outliers: at 1 their proportion has no meaning."""
+
+MOST_CLEAN = 1.0 - 1e-12
+"""Largest proportion that has coordinates."""
+
+MOST_INFLATION = 1e12
+"""Largest factor that acceleration proposes."""
 
 FIRST_INFLATION = 10.0
 """Factor of the covariance of outliers that EM begins with; the first steps find a better one."""
@@ -97,7 +103,7 @@ class BoundContaminated(BoundTail):
 class Contaminated(Tail):
     """Components that are pairs of Gaussians."""
 
-    name = "contaminated"
+    name, has_coordinates = "contaminated", True
 
     def are_of(self, parameters: Parameters) -> bool:
         return parameters.inflation is not None
@@ -144,6 +150,27 @@ class Contaminated(Tail):
         found = replace(_shared_out(moments, parameters), inflation=inflation)
         return found, 0.5 * float(gains.sum())
 
+    def towards(self, beside: Parameters, alone: Parameters) -> Parameters:
+        return replace(beside, inflation=alone.inflation)
+
+    def coordinates(self, anchor: Parameters, parameters: Parameters) -> Array:
+        of_clean, of_inflation = _roots(anchor)
+        clean, inflation = parts_of(parameters)
+        before, inflated = parts_of(anchor)
+        odds = logit(np.minimum(clean, MOST_CLEAN)) - logit(np.minimum(before, MOST_CLEAN))
+        return np.concatenate([of_clean * odds, of_inflation * np.log(inflation / inflated)])
+
+    def at(self, anchor: Parameters, coordinates: Array, found: Parameters) -> Parameters:
+        (of_clean, of_inflation), (clean, inflation) = _roots(anchor), parts_of(anchor)
+        odds, logs = np.split(coordinates, 2)
+        odds = odds / of_clean + logit(np.minimum(clean, MOST_CLEAN))
+        inflation = inflation * np.exp(logs / of_inflation)
+        return replace(
+            found,
+            clean=np.clip(expit(odds), LEAST_CLEAN, MOST_CLEAN),
+            inflation=np.clip(inflation, LEAST_INFLATION, MOST_INFLATION),
+        )
+
     def draw_scales(
         self, parameters: Parameters, k: int, n: int, random: np.random.RandomState
     ) -> Array:
@@ -179,3 +206,11 @@ def parts_of(parameters: Parameters) -> tuple[Array, Array]:
     assert parameters.clean is not None, "components are contaminated"
     assert parameters.inflation is not None, "components are contaminated"
     return parameters.clean, parameters.inflation
+
+
+def _roots(anchor: Parameters) -> tuple[Array, Array]:
+    """Return the roots of the information about log odds and log inflations, (k,) each."""
+    clean, _ = parts_of(anchor)
+    clean = np.minimum(clean, MOST_CLEAN)
+    dirty = anchor.weights * (1.0 - clean)
+    return np.sqrt(dirty * clean), np.sqrt(dirty * anchor.n_features / 2.0)

@@ -108,7 +108,7 @@ class BoundStudent(BoundTail):
 class Student(Tail):
     """Student-t components, each with degrees of freedom of its own."""
 
-    name, splits = "t", False
+    name, splits, has_coordinates = "t", False, True
 
     def are_of(self, parameters: Parameters) -> bool:
         return parameters.degrees is not None
@@ -204,6 +204,15 @@ class Student(Tail):
         better = gains > 0
         found = replace(parameters, degrees=np.where(better, degrees, nu))
         return found, float(gains[better].sum())
+
+    def coordinates(self, anchor: Parameters, parameters: Parameters) -> Array:
+        roots = np.sqrt(anchor.weights / 2.0)
+        return np.asarray(roots * np.log(degrees_of(parameters) / degrees_of(anchor)))
+
+    def at(self, anchor: Parameters, coordinates: Array, found: Parameters) -> Parameters:
+        moved = degrees_of(anchor) * np.exp(coordinates / np.sqrt(anchor.weights / 2.0))
+        ends = LEAST_DEGREES, largest_degrees(anchor.n_features)
+        return replace(found, degrees=np.clip(moved, *ends))
 
     def draw_scales(
         self, parameters: Parameters, k: int, n: int, random: np.random.RandomState

@@ -110,6 +110,9 @@ class Tail(ABC):
     """Whether a row is an outlier or not, by parts of the density. If so the likelihood tells
     whether a cluster far away is one; heavy tails alone are likelier with a component on it."""
 
+    has_coordinates: ClassVar[bool] = False
+    """Whether there are `coordinates`, in which acceleration moves tails beside all else."""
+
     @abstractmethod
     def are_of(self, parameters: Parameters) -> bool:
         """Return whether the components have such tails."""
@@ -133,6 +136,21 @@ class Tail(ABC):
     @abstractmethod
     def alone(self, moments: Moments, parameters: Parameters) -> tuple[Parameters, float]:
         """Return the parameters after a step of the tails alone, and its least gain in nats."""
+
+    def towards(self, beside: Parameters, alone: Parameters) -> Parameters:
+        """Return the tails of steps along the gradient, of those of both steps."""
+        return beside
+
+    def coordinates(self, anchor: Parameters, parameters: Parameters) -> Array:
+        """Return coordinates (s,) of tails about those of an anchor.
+
+        At the anchor the Fisher information of complete data is about the identity in them.
+        """
+        raise NotImplementedError
+
+    def at(self, anchor: Parameters, coordinates: Array, found: Parameters) -> Parameters:
+        """Return parameters with the tails at coordinates, the nearest there may be."""
+        raise NotImplementedError
 
     @abstractmethod
     def draw_scales(

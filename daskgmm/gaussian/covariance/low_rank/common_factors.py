@@ -17,7 +17,12 @@ from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.algebra.scatter import Scatter
-from daskgmm.gaussian.covariance.low_rank.common_likelihood import LEAST_NOISE, Expected, likelier
+from daskgmm.gaussian.covariance.low_rank.common_likelihood import (
+    LEAST_NOISE,
+    Expected,
+    likelier,
+    most_likely_within,
+)
 from daskgmm.gaussian.covariance.low_rank.precision import TINY, LowRank, turned
 from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.low_rank.subspace import Subspace
@@ -72,7 +77,7 @@ class CommonFactors(LowRankStructure):
         lengths = np.sqrt(1.0 - axes.shrinkage**2)[:, :, None]
         own = products * root / np.maximum(lengths, TINY)
         along = (axes.vectors @ subspace.vectors.T).swapaxes(-1, -2) @ own
-        within = subspace.within(last)
+        within = most_likely_within(along @ subspace.vectors.T)
         expected = Expected.of(shares, offsets * root, along, subspace.vectors, within)
         diagonals = scatter.covariances[:, -2] + scatter.covariances[:, -1]
         variances = shares @ (diagonals + offsets**2)

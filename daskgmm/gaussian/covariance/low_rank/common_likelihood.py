@@ -312,5 +312,12 @@ class Profile:
         return at.value, of_loadings, 1.0 - left
 
 
+def most_likely_within(variances: Array) -> Array:
+    """Return the most likely latent covariances for those of rows along the axes, (k, q, q)."""
+    values, turn = np.linalg.eigh(_symmetric(variances))
+    kept = np.maximum(values - 1.0, LEAST_WITHIN)
+    return np.asarray((turn * kept[:, None, :]) @ turn.swapaxes(-1, -2))
+
+
 def _symmetric(matrices: Array) -> Array:
     return np.asarray((matrices + matrices.swapaxes(-1, -2)) / 2)
