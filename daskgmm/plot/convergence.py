@@ -12,9 +12,16 @@ from daskgmm.em.objective import objective_name
 from daskgmm.errors import SettingError
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.shown import mixture_of
+from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+OF_EVENTS = (
+    "listen=events.append, and plot.timeline(events)",
+    "--log-json FILE of fit, and --kind timeline of FILE",
+)
+"""How the passes of a run are kept, by who reads it."""
 
 
 def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> Axes:
@@ -80,9 +87,8 @@ def history_of(mixture: Mixture) -> Mapping[str, Sequence[Any]]:
     history: Mapping[str, Sequence[Any]] | None = getattr(mixture, "history_", None)
     if not history or not len(history["lower_bound"]):
         raise SettingError(
-            "The mixture has no history_ of passes: it was made from parameters, adapted, updated "
-            "or chosen by a sweep. Fit it, or take the events of the run: listen=events.append "
-            "(--log-json), and plot.timeline(events)."
+            "The mixture has no history of passes: it was made from parameters, adapted, updated "
+            f"or chosen by a sweep. Fit it, or take the events of the run: {remedy(*OF_EVENTS)}."
         )
     return history
 

@@ -11,6 +11,7 @@ from daskgmm.drawing.style import BLACK, FAINT, SMALL, colours, new_axes, note, 
 from daskgmm.errors import SettingError
 from daskgmm.models.facts.clusters import Merging
 from daskgmm.plot.shown import mixture_of
+from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ def merging(mixture: Any, *, n_clusters: int | None = None, ax: Axes | None = No
     if tree is None or tree.n_components != len(own.weights_):
         raise SettingError(
             "The mixture has no tree of merges; a model file keeps the clusters and not the tree. "
-            "Call mixture.merge_components(X) first (daskgmm plot MODEL DATA --kind merging)."
+            f"{remedy('Call mixture.merge_components(X) first', 'Name DATA, to merge by')}."
         )
     if tree.n_components < 2:
         raise SettingError("The mixture has one component, and nothing to merge.")

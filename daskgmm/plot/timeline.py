@@ -29,6 +29,7 @@ from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.convergence import history_of
 from daskgmm.plot.shown import mixture_of
+from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,7 +152,8 @@ def steps_of(history: Any) -> list[Step]:
     if not any(step.rows for step in steps):
         raise SettingError(
             "There are no passes in the history. Give the events of a fit that has ended a pass: "
-            "events = []; mixture.fit(X, listen=events.append); or the file of --log-json."
+            f"{remedy('events = []; mixture.fit(X, listen=events.append); or ', '')}"
+            "the file of --log-json."
         )
     return steps
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.mixtures.alignment import alignment, distances_between
 from daskgmm.models.mixtures.mixture import Mixture
 
+from daskgmm.readers import remedy
+from daskgmm.rows.checks.naming import typed_names
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
@@ -161,7 +163,7 @@ def _shared_features(a: Any, b: Any) -> tuple[str, ...]:
         )
         raise DataError(
             f"The mixtures are of different features: {ours} and {theirs}. Compare mixtures of the "
-            "same columns in the same order; `marginal` takes one over fewer."
+            f"same columns in the same order{_how_over_fewer(names)}."
         )
     return names[0] or names[1] or tuple(f"x{column}" for column in range(counts[0]))
 
@@ -170,6 +172,14 @@ def _matched(distances: Array) -> tuple[NDArray[np.intp], Array, Array]:
     """Return pairs of components, of distances (k, l), with their distance and confidence."""
     k, known = distances.shape
     wide = k < known
+def _how_over_fewer(names: Sequence[tuple[str, ...] | None]) -> str:
+    """Return what compares mixtures over the columns that both have; empty if none is known."""
+    first, second = (own or () for own in names)
+    both = [name for name in first if name in second]
+    typed = f"; --columns {typed_names(both)} takes both over these" if both else ""
+    return remedy("; `marginal` takes one over fewer", typed)
+
+
     found = alignment(distances.T if wide else distances)
     m = min(k, known)
     pairs = np.column_stack([found.order[:m], np.arange(m)])

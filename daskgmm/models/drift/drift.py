@@ -25,8 +25,12 @@ from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.user_warnings import warn_user
 
+from daskgmm.readers import remedy
 LEAST_PIECES = 16
 """Fewest pieces of which a variance is estimated."""
+NEARER = ("a smaller tol, or give reference=mixture.drift(X_fitted)", "a smaller tol")
+"""What to do about a fit whose own distance from its maximum shows, by who reads it."""
+
 
 LISTED = 6
 """Changes that `repr` lists."""
@@ -173,7 +177,8 @@ class Drift:
                 f"{each['component']:9}  {name:<{width}}  {values}  {each['p_value']:11.2g}"
             )
         if len(changes) > LISTED:
-            lines.append(f"and {len(changes) - LISTED} smaller changes: drift.changes()")
+            how = remedy("drift.changes()", "--json lists them")
+            lines.append(f"and {len(changes) - LISTED} smaller changes: {how}")
         return lines
 
 
@@ -349,7 +354,7 @@ def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence
     if seen and divergence < FAR_MORE * gap:
         warn_user(
             f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
-            "that as drift. Fit with a smaller tol, or give reference=mixture.drift(X_fitted).",
+            f"that as drift. Fit with {remedy(*NEARER)}.",
             ConvergenceWarning,
         )
 

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.names import PARQUET_SUFFIXES
+from daskgmm.readers import remedy
 from daskgmm.storage.address import Address, path_text
 from daskgmm.storage.masking import shown
 
@@ -77,8 +78,8 @@ def check_array_name(out: str | os.PathLike[str]) -> None:
     _check(
         out,
         PARQUET_SUFFIXES,
-        "a sample is a Zarr array. Name it so, such as sample.zarr; rows of `sample_lazily` can be "
-        "written in other formats.",
+        "a sample is a Zarr array. Name it so, such as sample.zarr"
+        f"{remedy('; rows of `sample_lazily` can be written in other formats', '')}.",
     )
 
 

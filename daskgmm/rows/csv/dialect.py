@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daskgmm.errors import SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.csv.start import start_of
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
@@ -21,6 +22,10 @@ several the first, as commas may be decimal points."""
 SUFFIXES = (".csv", ".tsv")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
 ALL_SUFFIXES = tuple(a + b for a in SUFFIXES for b in COMPRESSED)
+
+
+WITH_ENCODING = ("csv_to_parquet(encoding='latin-1')", "`daskgmm convert --encoding latin-1`")
+"""How a file of another encoding is converted, by who reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ class Dialect:
         """Return the error for a file that has another encoding."""
         return SourceError(
             f"{address} is not encoded as {self.encoding}. Convert it with its own encoding, by "
-            "`daskgmm convert --encoding latin-1` or csv_to_parquet(encoding='latin-1'): latin-1 "
+            f"{remedy(*WITH_ENCODING)}: latin-1 "
             "or cp1252 of older programs on Windows, utf-16 of exports as Unicode text."
         )
 
