@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -11,16 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
+from daskgmm.markup.card import with_bar
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import same_values
 from daskgmm.models.writers.tally import Tally, WrittenBatch
-from daskgmm.models.writers.target import Target
+from daskgmm.models.writers.target import Target, left_behind
+from daskgmm.names import PREDICTIONS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Progress, Task, Work
 
 Add = Callable[[WrittenBatch], None]
+
+LOGGER = logging.getLogger(PREDICTIONS)
+"""Tells whether a run goes on with what an interrupted one wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,14 @@ class Job(ABC):
         counts, parameters = tally.counts, self.predictor.parameters
         if len(counts) != self.n_counts or (counts < 0).any():
             return False
+            if tally.done:
+                batches = counted(len(self.data.batches), "batch", "es")
+                LOGGER.info("going on from what is written, %d of %s", len(tally.done), batches)
         of = {batch.index: batch.rows for batch in self.data.batches}
+        if left_behind(self.target.address) is not None:
+            LOGGER.info(
+                "beginning anew: what is written is of another model, other data or settings"
+            )
         if not tally.done <= of.keys():
             return False
         k = parameters.n_components
