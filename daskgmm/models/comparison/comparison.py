@@ -13,19 +13,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.arrays import Array
 from daskgmm.errors import DataError, SettingError
+from daskgmm.markup.carded import Carded, Sheet
 from daskgmm.models.comparison.agreement import Agreement, agreement
-from daskgmm.models.comparison.wording import in_words
+from daskgmm.models.comparison.wording import in_words, sheet
 from daskgmm.models.density.density import DRAWN, Density
 from daskgmm.models.density.divergence import Divergence
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.mixtures.alignment import alignment, distances_between
 from daskgmm.models.mixtures.mixture import Mixture
-
 from daskgmm.readers import remedy
 from daskgmm.rows.checks.naming import typed_names
 
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Carded):
     r"""Two fitted mixtures, A and B, side by side; printed it is a report.
 
     Attributes
@@ -79,6 +80,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         return in_words(self)
+
+    def _sheet(self) -> Sheet:
+        return sheet(self)
 
 
 def compare(
@@ -168,10 +172,6 @@ def _shared_features(a: Any, b: Any) -> tuple[str, ...]:
     return names[0] or names[1] or tuple(f"x{column}" for column in range(counts[0]))
 
 
-def _matched(distances: Array) -> tuple[NDArray[np.intp], Array, Array]:
-    """Return pairs of components, of distances (k, l), with their distance and confidence."""
-    k, known = distances.shape
-    wide = k < known
 def _how_over_fewer(names: Sequence[tuple[str, ...] | None]) -> str:
     """Return what compares mixtures over the columns that both have; empty if none is known."""
     first, second = (own or () for own in names)
@@ -180,6 +180,10 @@ def _how_over_fewer(names: Sequence[tuple[str, ...] | None]) -> str:
     return remedy("; `marginal` takes one over fewer", typed)
 
 
+def _matched(distances: Array) -> tuple[NDArray[np.intp], Array, Array]:
+    """Return pairs of components, of distances (k, l), with their distance and confidence."""
+    k, known = distances.shape
+    wide = k < known
     found = alignment(distances.T if wide else distances)
     m = min(k, known)
     pairs = np.column_stack([found.order[:m], np.arange(m)])

@@ -32,7 +32,7 @@ LOGGER = logging.getLogger(PREDICTIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Written(Carded):
     """Record of a run that has ended.
 
     Attributes
@@ -55,6 +55,16 @@ class Written:
     counts: NDArray[np.int64]
     missing: int
     outliers: int = 0
+
+    def _sheet(self) -> Sheet:
+        named = [*enumerate(self.counts.tolist()), ("out", self.outliers), ("none", self.missing)]
+        rows = [
+            (str(name), f"{count:,}", with_bar(f"{count / self.rows:.1%}", count / self.rows))
+            for name, count in named
+            if count
+        ]
+        grid = Grid("Rows by label", ("label", "rows", "share"), rows, left=())
+        return Sheet(f"Predictions of {counted(self.rows, 'row')}", [("path", self.path)], [grid])
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,14 @@ class Job(ABC):
         as_now = tally is not None and self._adds_up(tally)
         if tally is not None and as_now and same_values(self.data, tally, self.tasks):
             self.target.go_on(self.identity, tally)
+            if tally.done:
+                batches = counted(len(self.data.batches), "batch", "es")
+                LOGGER.info("going on from what is written, %d of %s", len(tally.done), batches)
             return tally
+        if left_behind(self.target.address) is not None:
+            LOGGER.info(
+                "beginning anew: what is written is of another model, other data or settings"
+            )
         tally = Tally(np.zeros(self.n_counts, np.int64))
         self.target.begin(self.identity, tally, self.make)
         return tally
@@ -130,14 +147,7 @@ class Job(ABC):
         counts, parameters = tally.counts, self.predictor.parameters
         if len(counts) != self.n_counts or (counts < 0).any():
             return False
-            if tally.done:
-                batches = counted(len(self.data.batches), "batch", "es")
-                LOGGER.info("going on from what is written, %d of %s", len(tally.done), batches)
         of = {batch.index: batch.rows for batch in self.data.batches}
-        if left_behind(self.target.address) is not None:
-            LOGGER.info(
-                "beginning anew: what is written is of another model, other data or settings"
-            )
         if not tally.done <= of.keys():
             return False
         k = parameters.n_components
