@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daskgmm.drawing.style import FAINT, colours, new_axes, note
+from daskgmm.drawing.style import FAINT, colours, ground, new_axes, note
 from daskgmm.em.objective import objective_name
 from daskgmm.errors import SettingError
 from daskgmm.models.mixtures.mixture import Mixture
@@ -16,6 +16,9 @@ from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LEAST_SPAN = 1e-6
+"""Smallest part of its values that the vertical axis spans."""
 
 OF_EVENTS = (
     "listen=events.append, and plot.timeline(events)",
@@ -107,7 +110,7 @@ def _draw(axes: Axes, values: Any, accepted: Any, colour: str, order: int, *, ga
         values = np.where(values > 0, values, np.nan)  # the best has no logarithm
     axes.plot(passes, values, color=colour, linewidth=1.4, zorder=order)
     size = 4.0 if len(values) <= 60 else 2.0
-    for some, face in ((accepted, colour), (~accepted, "white")):
+    for some, face in ((accepted, colour), (~accepted, ground(axes))):
         axes.plot(
             passes[some], values[some], "o", color=colour, markersize=size,
             markerfacecolor=face, zorder=order,
@@ -126,3 +129,8 @@ def _label(axes: Axes, mixture: Mixture, *, gap: bool) -> None:
         axes.set_yscale("log")
     else:
         axes.ticklabel_format(axis="y", useOffset=False)
+        low, high = axes.get_ylim()
+        least = LEAST_SPAN * max(1.0, abs(low), abs(high))
+        if high - low < least:  # what differs is rounding
+            middle = (low + high) / 2
+            axes.set_ylim(middle - least / 2, middle + least / 2)

@@ -19,6 +19,8 @@ from daskgmm.drawing.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    ground,
+    ink,
     legend,
     new_axes,
     note,
@@ -125,7 +127,7 @@ def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
         low, high = (0.0, rate / unit) if step.rows else (-0.07 * top, 0.05 * top)
         axes.bar(
             begin, high, step.seconds, low, align="edge", color=COLOURS.get(step.kind, MORE),
-            label=label, edgecolor="white", linewidth=0.4,
+            label=label, edgecolor=ground(axes), linewidth=0.4,
         )  # fmt: skip
         if step.waiting > 0:
             # In the same bar, so that its area stays that of its rows.
@@ -212,7 +214,7 @@ def _label(axes: Axes, steps: Sequence[Step], word: str, top: float) -> None:
     passes = [step for step in steps if step.rows]
     seconds, reading = (sum(step.seconds for step in some) for some in (steps, passes))
     rate = sum(step.rows for step in passes) / max(reading, 1e-9)
-    axes.axhline(0.0, color="black", linewidth=0.6)
+    axes.axhline(0.0, color=ink(axes), linewidth=0.6)
     axes.spines["bottom"].set_visible(False)
     axes.set_ylim(-0.1 * top, 1.08 * top)
     axes.set_xlim(0.0, seconds)
