@@ -205,8 +205,10 @@ class Shown:
             self._first = 1 + (event.resumed or 0)
             self._objective = objective_name(event.prior, event.noise)
         elif isinstance(event, Started):
-            self.close()
-            self._left, self._first, self._written = "", 1, -math.inf
+            self._left, self._first = "", 1
+            if event.initialisation:  # the first may have had a pass, which compared starts
+                self.close()
+                self._written = -math.inf
         elif isinstance(event, PassEnded) and not text:
             # A sweep's pass is more than one if some model needs another of its own.
             self._rows, self._seconds = self._rows + event.rows, self._seconds + event.seconds

@@ -11,8 +11,9 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.naming import COLUMNS, check_among, check_numbers
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
-from daskgmm.rows.tables.arrow_columns import number_type, require
+from daskgmm.rows.tables.arrow_columns import number_type
 from daskgmm.rows.tables.frames import arrow_array
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 MOST_BYTES = 64 << 20

@@ -18,8 +18,8 @@ from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.parquet.files import CHECKED
-from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.arrow_texts import is_text
+from daskgmm.rows.tables.requiring import require
 from daskgmm.rows.tables.text_columns import LOOKED_AT, mostly_numbers
 from daskgmm.storage.address import Address, Paths
 from daskgmm.storage.local import check_place, exists
