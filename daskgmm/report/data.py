@@ -23,7 +23,7 @@ from daskgmm.passes.plan import size
 from daskgmm.passes.task import Progress
 from daskgmm.report.gaps import LISTED_VARIABLES, gaps_in, told
 from daskgmm.rows.checks.layout import REAL_KINDS
-from daskgmm.rows.checks.name_lists import names_text
+from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.csv.table import read_small
 from daskgmm.rows.kinds.csv import CsvFile, columns_of
 from daskgmm.rows.kinds.labelled import LabelledFile
@@ -147,7 +147,7 @@ def _use_of(columns: Columns) -> list[tuple[str, str]]:
     """Return what columns are for, and which of them `daskgmm fit` leaves out by itself."""
     facts = [("use", "has no numbers")]
     if columns.others:
-        facts = [("use", f"can be fitted: --columns {names_text(columns.others)}")]
+        facts = [("use", f"can be fitted: --columns {typed(names_text(columns.others))}")]
     if not columns.left:
         return facts
     more = len(columns.left) - LISTED_VARIABLES

@@ -1,6 +1,7 @@
 """What is told to do on the command line can be typed there; in Python it can be called."""
 
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import zarr
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, compare
 from daskgmm.errors import DataError
 from daskgmm.readers import of_commands, remedy
+from daskgmm.rows.checks.name_lists import names_of_text
 from tests.cli.data import clusters
 
 CALL = re.compile(
@@ -38,6 +40,7 @@ def made(tmp_path_factory):
     GaussianMixture(2, **start).fit(frame).save(folder / "abc.json")
     GaussianMixture(2, **start).fit(frame[["b", "a"]]).save(folder / "ba.json")
     GaussianMixture(2, noise=True, **start).fit(frame).save(folder / "noise.json")
+    GaussianMixture(2, missing="marginalise", **start).fit(frame).save(folder / "gaps.json")
     GaussianMixture.from_parameters([1.0], [[0.0] * 3], [1.0]).save(folder / "given.json")
     GaussianMixtureClassifier(1, random_state=0, tol=1.0).fit(frame, table["g"]).save(
         folder / "classes.json"
@@ -71,6 +74,8 @@ def there(made, monkeypatch):
         (("regress", "noise.json", "t.csv", "--targets", "a", "-o", "r.zarr"), "Fit with tails"),
         (("predict", "abc.json", "t.csv", "--outputs", "cluster", "-o", "c.zarr"), "daskgmm merge"),
         (("sample", "abc.json", "--rows", 9, "-o", "s.parquet"), "such as sample.zarr."),
+        (("predict", "abc.json", "t.csv", "-o", "l.csv"), "such as labels.parquet. xarray"),
+        (("adapt", "gaps.json", "t.csv", "-o", "out.json"), "adapt takes whole rows"),
         (("plot", "given.json", "--kind", "convergence", "-o", "p.png"), "--log-json FILE of fit"),
     ],
 )
@@ -111,3 +116,15 @@ def test_who_reads_is_known_as_long_as_a_command_runs():
     with of_commands():
         assert remedy("call", "typed") == "typed"
     assert remedy("call", "typed") == "call"
+
+
+def test_names_are_told_as_a_shell_takes_them(call, tmp_path):
+    frame = pd.DataFrame(
+        {"a": [1.0, 2.0], "Temp (C)": [1.0, 2.0], "p, hPa": [3.0, 4.0], "größe": 1.0}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    told = call("info", tmp_path / "t.csv").stdout
+    line = next(line for line in told.splitlines() if "--columns" in line)
+    typed = shlex.split(line)[-1]
+    assert names_of_text(typed) == tuple(frame.columns)
+    assert "--columns 'a,Temp (C)," in line

@@ -65,12 +65,12 @@ def check_predictions_name(out: str | os.PathLike[str]) -> None:
 
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no Zarr group."""
-    _check(out, PARQUET_SUFFIXES, f"the predictions would be Zarr. {_PREDICTIONS}")
+    _check(out, PARQUET_SUFFIXES, f"the predictions would be Zarr. {_others()}")
 
 
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
-    _check(out, ZARR, f"the predictions would be Parquet. {_PREDICTIONS}")
+    _check(out, ZARR, f"the predictions would be Parquet. {_others()}")
 
 
 def check_array_name(out: str | os.PathLike[str]) -> None:
@@ -83,10 +83,13 @@ def check_array_name(out: str | os.PathLike[str]) -> None:
     )
 
 
-_PREDICTIONS = (
-    "Write Zarr, such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). "
-    "xarray and pandas read these, and write other formats."
-)
+def _others() -> str:
+    """Return how predictions come to other formats."""
+    return (
+        "Write Zarr, such as labels.zarr, or Parquet, such as labels.parquet"
+        f"{remedy(' (predict_to_parquet)', '')}. xarray and pandas read these, and write other "
+        "formats."
+    )
 
 
 def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], advice: str) -> None:

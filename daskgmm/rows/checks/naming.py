@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
@@ -10,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.checks.name_lists import names_text
+from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.spelling import did_you_mean
 from daskgmm.storage.masking import shown
 
@@ -122,8 +121,7 @@ def check_numbers(
 def typed_names(names: Sequence[str]) -> str:
     """Return names as they are typed behind an option, the first `LISTED_COLUMNS` of them."""
     more = ",..." if len(names) > LISTED_COLUMNS else ""
-    text = f"{names_text(names[:LISTED_COLUMNS])}{more}"
-    return shlex.quote(text) if " " in text or '"' in text else text
+    return typed(f"{names_text(names[:LISTED_COLUMNS])}{more}")
 
 
 def listed(names: Iterable[str]) -> str:

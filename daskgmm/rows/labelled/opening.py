@@ -13,6 +13,7 @@ import zarr
 from daskgmm.errors import SourceError
 from daskgmm.readers import remedy
 from daskgmm.rows.checks.layout import REAL_KINDS
+from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.decoding.attributes import numbers
 from daskgmm.rows.decoding.file_kinds import ENGINES, LABELLED, suffix_of
 from daskgmm.rows.decoding.nodata import (
@@ -342,10 +343,12 @@ def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
     grids = Counter(dims.values())
     grid = max(grids, key=lambda some: (grids[some], len(some)))
     names = [name for name, own in dims.items() if own == grid]
-    options = f"--variables {','.join(names)}"
+    options = f"--variables {typed(names_text(names))}"
     if len(names) > 1 or len(grid) < 2:
         return options
-    return f"{options} --features {grid[-1]} (its points are features), or {options} alone"
+    return (
+        f"{options} --features {typed(str(grid[-1]))} (its points are features), or {options} alone"
+    )
 
 
 def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
