@@ -68,5 +68,8 @@ OUTPUTS = (
 HELDOUT = "heldout"
 """Criterion of a sweep: the likelihood of rows held out of the sample."""
 
+PREDICTIONS = "daskgmm.predictions"
+"""Logger of runs that write predictions."""
+
 CLASSIFIER = "classifier"
 """Entry of a model file with the classes of a classifier."""

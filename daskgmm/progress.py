@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import statistics
 import sys
@@ -25,10 +26,12 @@ from daskgmm.em.events import (
     Started,
     StartFound,
     SweepIterated,
+    SweepResumed,
     as_dict,
 )
 from daskgmm.em.objective import objective_name
 from daskgmm.em.settings import GAP_SHARE
+from daskgmm.names import PREDICTIONS
 from daskgmm.passes.plan import size
 from daskgmm.storage.local import shortage
 from daskgmm.user_warnings import warn_user
@@ -41,7 +44,7 @@ RECENT = 5
 """Number of last iterations whose speed and decay are extrapolated."""
 
 QUIET_SECONDS = 5.0
-"""Seconds between two lines about the same pass, where the output is no terminal."""
+"""Seconds between two lines about batches or passes, where the output is no terminal."""
 
 
 class Forecast:
@@ -104,11 +107,17 @@ def speed(rows: int, seconds: float) -> str:
     return f"{rows / max(seconds, 1e-9):.1e} rows/s  {seconds:.2f} s"
 
 
+GOING_ON = "going on from the checkpoint"
+
+
 def line(event: Event, objective: str = "log likelihood") -> str:
     """Return the line for an event, empty for most; `objective` is the name of lower bounds."""
     match event:
         case FitStarted(resumed=int(iteration)):
-            return f"going on from the checkpoint, after iteration {iteration}"
+            return f"{GOING_ON}, after iteration {iteration}"
+        case SweepResumed():
+            of = f"{event.left} of {counted(event.models, 'model')} left"
+            return f"{GOING_ON}, after pass {event.iteration}  {of}"
         case PassEnded(name="survey" | "sample" | "measure"):
             measured = f"{counted(event.rows, 'row')}  {size(event.nbytes)}"
             return f"{event.name}  {measured}  {speed(event.rows, event.seconds)}"
@@ -165,13 +174,17 @@ def next_title(event: Event, iteration: int) -> str:
             return f"iteration {iteration}"
         case Iterated():
             return f"iteration {event.iteration + 1}"
-        case SweepIterated():
+        case SweepIterated() | SweepResumed():
             return f"pass {event.iteration + 1}" if event.left else "measure"
     return ""
 
 
 class Shown:
-    """A listener that writes lines about events, above a running bar of batches if there is one."""
+    """A listener that writes lines about events, above a running bar of batches if there is one.
+
+    Without a bar, of the lines of passes only the first of a start, one in `QUIET_SECONDS` and the
+    last are written: files and other programs would get hundreds.
+    """
 
     def __init__(self, forecast: Forecast | None = None, bar: Progress | None = None) -> None:
         self._forecast, self._bar = forecast, bar
@@ -179,6 +192,7 @@ class Shown:
         self._left, self._first = "", 1
         self._rows, self._seconds = 0, 0.0
         self._objective = "log likelihood"
+        self._held, self._written = "", -math.inf
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -192,6 +206,9 @@ class Shown:
             self._objective = objective_name(event.prior, event.noise)
         elif isinstance(event, Started):
             self._left, self._first = "", 1
+            if event.initialisation:  # the first may have had a pass, which compared starts
+                self.close()
+                self._written = -math.inf
         elif isinstance(event, PassEnded) and not text:
             # A sweep's pass is more than one if some model needs another of its own.
             self._rows, self._seconds = self._rows + event.rows, self._seconds + event.seconds
@@ -202,18 +219,33 @@ class Shown:
             self._left = "" if self._forecast is None else self._forecast.add(event)
         elif isinstance(event, Ended):
             self._left = ""
-        if text:
+        if isinstance(event, Iterated | SweepIterated) and self._bar is None:
+            self._hold(f"{text}  {self._left}".rstrip())
+        elif text:
             self._write(text, self._left if isinstance(event, Iterated) else "")
         if title and self._bar is not None and self._task is not None:
             for task in self._bar.tasks:
                 task.total = None  # a bar that moves until a batch is done; reset would keep it
             self._bar.reset(self._task, description=title, left=self._left)
 
+    def close(self) -> None:
+        """Write the last line of a pass, if it was not."""
+        if self._held:
+            _write(self._held)
+        self._held = ""
+
+    def _hold(self, text: str) -> None:
+        """Write a line of a pass, or keep it until it is the last one."""
+        self._held = text
+        if time.monotonic() - self._written > QUIET_SECONDS:
+            self._written = time.monotonic()
+            self.close()
+
     def _write(self, text: str, left: str) -> None:
         if self._bar is None:
-            _write(f"{text}  {left}".rstrip())
-        else:  # the time left stays in sight beside the bar
-            self._bar.console.print(text, highlight=False, soft_wrap=True)
+            self.close()
+            text = f"{text}  {left}".rstrip()
+        _line_above(self._bar, text)  # the time left stays in sight beside a bar
 
 
 class JsonLines:
@@ -291,7 +323,11 @@ def show(forecast: Forecast | None = None, *, quiet: bool = False) -> Iterator[L
 def show_lines(forecast: Forecast | None = None) -> Iterator[Listener]:
     """Show a fit or a sweep on standard error; yield the listener."""
     with _bar() as bar:
-        yield Shown(forecast, bar)
+        shown = Shown(forecast, bar)
+        try:
+            yield shown
+        finally:
+            shown.close()
 
 
 @contextmanager
@@ -300,12 +336,38 @@ def show_pass(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int
     if quiet:
         yield None
         return
-    with _bar() as bar:
+    with _bar() as bar, _told(bar):
         if bar is None:
             yield _plain_pass(title)
         else:
             task = bar.add_task(title, total=None, left="")
             yield partial(show_batches, bar, task)
+
+
+@contextmanager
+def _told(bar: Progress | None) -> Iterator[None]:
+    """Write what runs that write predictions tell, above a bar if there is one."""
+    logger, shown = logging.getLogger(PREDICTIONS), _Lines(bar)
+    level = logger.level
+    logger.addHandler(shown)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(shown)
+        logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """Writes what is logged as lines on standard error."""
+
+    def __init__(self, bar: Progress | None) -> None:
+        super().__init__()
+        self._bar = bar
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        _line_above(self._bar, record.getMessage())
 
 
 def _plain_pass(title: str) -> Callable[[int, int], None]:
@@ -333,6 +395,13 @@ def _bar() -> Iterator[Progress | None]:
                 yield bar
             return
     yield None
+
+
+def _line_above(bar: Progress | None, line: str) -> None:
+    if bar is None:
+        _write(line)
+    else:
+        bar.console.print(line, highlight=False, soft_wrap=True)
 
 
 def _write(line: str) -> None:

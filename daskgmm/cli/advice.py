@@ -48,7 +48,8 @@ def plain_warnings() -> Iterator[None]:
         context = click.get_current_context(silent=True)
         text = str(message)
         if context is not None:
-            text = with_options(text, context.command)
+            commands = getattr(context.find_root().command, "commands", {})
+            text = with_options(text, context.command, commands.get("fit"))
         if text not in shown:
             shown.add(text)
             # As it is now: a running bar writes lines above itself there, which err=True passes by.

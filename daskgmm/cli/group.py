@@ -34,6 +34,7 @@ from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.parameters import with_options
 from daskgmm.cli.reporting import fitted_to
 from daskgmm.errors import SettingError
+from daskgmm.readers import of_commands
 from daskgmm.spelling import nearest
 from daskgmm.version import __version__
 
@@ -56,7 +57,7 @@ class Guarded(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
-        with plain_warnings(), terminable():
+        with plain_warnings(), terminable(), of_commands():
             try:
                 return super().invoke(ctx)
             except (click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -78,7 +79,7 @@ class Guarded(click.Group):
         """Return what ends a command after an error; settings that none takes are wrong usage."""
         name = ctx.invoked_subcommand
         command = self.commands.get(name or "", self)
-        text = with_options(advice(error), command)
+        text = with_options(advice(error), command, self.commands.get("fit"))
         if isinstance(error, SettingError):
             return click.UsageError(text, click.Context(command, info_name=name, parent=ctx))
         return click.ClickException(text)

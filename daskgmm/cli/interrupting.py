@@ -64,16 +64,23 @@ def _handled(handler: Any, *signals: signal.Signals) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(checkpoint: Address | None) -> Iterator[None]:
-    """Say what an interruption leaves behind."""
+def interruptible(checkpoint: Address | None, what: str) -> Iterator[None]:
+    """Say what an interruption leaves of a fit, which is called `what`."""
     try:
         yield
     except KeyboardInterrupt as error:
-        if checkpoint is None or not _is_there(checkpoint):
+        if checkpoint is None:
             raise
-        raise KeyboardInterrupt(
-            f"{checkpoint} holds the fit so far. The same command goes on from there"
-        ) from error
+        from daskgmm.models.classifying.own_mixtures import checkpoint_of
+
+        of_class = checkpoint_of(checkpoint, 0)
+        if _is_there(checkpoint):
+            left = f"{checkpoint} holds the {what} so far"
+        elif of_class is not None and _is_there(of_class):
+            left = f"{of_class} and so on hold the fits of the classes so far"
+        else:
+            raise
+        raise KeyboardInterrupt(f"{left}. The same command goes on from there") from error
 
 
 @contextmanager

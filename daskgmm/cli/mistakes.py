@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from daskgmm.cli.options.completing import NewPlace, Place
+from daskgmm.cli.options.completing import NamesOf, NewPlace, Place
+from daskgmm.loaded import loaded
+from daskgmm.models.predictions.naming import check_outputs
 from daskgmm.models.writers.naming import check_document
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import check_new, leads_nowhere, nothing_at, same_text
@@ -28,11 +30,17 @@ def check_places(params: Iterable[click.Parameter], given: Mapping[str, Any]) ->
     given : mapping
         Their values by name.
     """
+    params = tuple(params)
     places = [each for each in params if isinstance(each.type, Place)]
     for param in places:
         if isinstance(param, click.Argument):
             for path in _paths(given, param):
                 _check_there(str(param.name), path)
+    for param in params:
+        # Whatever adds names to a table loads it.
+        names = given.get(str(param.name))
+        if isinstance(param.type, NamesOf) and names and loaded(param.type.table) is None:
+            check_outputs(names, param.type.names)
     others = [each for each in places if not isinstance(each.type, NewPlace)]
     read = [path for each in others for path in _paths(given, each)]
     for param in places:

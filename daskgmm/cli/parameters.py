@@ -14,8 +14,8 @@ SET = re.compile(
 
 QUOTE = "'"
 
-CALL = re.compile(r"daskgmm\.\w+\([^()]*\), or (?=--)")
-"""A call beside an option that does the same."""
+OF_FIT = "fit "
+"""What stands before an option that the command itself lacks."""
 
 OTHERS = {
     "feature_dims": "features",
@@ -25,22 +25,36 @@ OTHERS = {
 """Parameters whose option gathers its value under another name, as patterns."""
 
 
-def with_options(text: str, command: click.Command) -> str:
+def with_options(text: str, command: click.Command, fit: click.Command | None = None) -> str:
     """Return a message in which a parameter is followed by its option, once.
 
     A parameter is what has an underscore, or a value: max_iter, tails='contaminated'. Other names
     are words as well, and messages that mean them name the option themselves.
+
+    Parameters
+    ----------
+    text : str
+    command : click.Command
+        The one that ends with the message.
+    fit : click.Command, optional
+        The one that made the model: settings that `command` has not are set there.
     """
-    options = {
+    options = _options_of(command)
+    options |= {name: options[own] for name, own in OTHERS.items() if own in options}
+    of_fit = {} if fit is None else _options_of(fit)
+    options |= {name: OF_FIT + of_fit[name] for name in of_fit.keys() - options.keys()}
+    for name, option in options.items():
+        if option.removeprefix(OF_FIT) not in text:
+            text = _pattern(name).sub(rf"\g<0> ({option})", text, count=1)
+    return SET.sub(_as_typed, text)
+
+
+def _options_of(command: click.Command) -> dict[str, str]:
+    return {
         str(param.name): max(param.opts, key=len)
         for param in command.params
         if isinstance(param, click.Option)
     }
-    options |= {name: options[own] for name, own in OTHERS.items() if own in options}
-    for name, option in options.items():
-        if option not in text:
-            text = _pattern(name).sub(rf"\g<0> ({option})", text, count=1)
-    return CALL.sub("", SET.sub(_as_typed, text))
 
 
 def _as_typed(found: re.Match[str]) -> str:

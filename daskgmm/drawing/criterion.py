@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
-from daskgmm.drawing.style import SMALL, STRUCTURES, legend, new_axes, note
+from daskgmm.drawing.style import SMALL, STRUCTURES, ground, ink, legend, new_axes, note
 from daskgmm.names import FITTED, HIGHER_IS_BETTER
 from daskgmm.spelling import did_you_mean
 
@@ -173,7 +173,7 @@ def _draw_structure(axes: Axes, models: Candidates, structure: str, colour: str)
     for rows, size, alpha in ((others, 3.4, 0.55), (best, 5.0, 1.0)):
         for fitted in (True, False):
             some = rows[models.fitted[rows] == fitted]
-            face = colour if fitted else axes.get_facecolor()
+            face = colour if fitted else ground(axes)
             look: dict[str, Any] = {"markersize": size, "markeredgewidth": 0.2 * size}
             look |= {"color": colour, "markerfacecolor": face, "alpha": alpha}
             axes.plot(models.k[some], models.value[some], "o", **look)
@@ -185,7 +185,7 @@ def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
     """Ring the best model, and write its name where no other model is: beyond it."""
     best = models.best(np.ones(len(models.k), np.bool_))
     k, value, structure = int(models.k[best]), float(models.value[best]), models.structure[best]
-    axes.plot([k], [value], "o", color="black", markersize=11, fillstyle="none")
+    axes.plot([k], [value], "o", color=ink(axes), markersize=11, fillstyle="none")
     axes.margins(y=0.1)
     place = (k - models.k.min()) / max(1, models.k.max() - models.k.min())
     axes.annotate(

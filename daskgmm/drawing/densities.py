@@ -9,7 +9,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.drawing.ellipses import Look
-from daskgmm.drawing.style import SMALL, bar_beside, few_ticks, outlined
+from daskgmm.drawing.style import SMALL, bar_beside, few_ticks, is_dark, outlined, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,9 @@ def draw_counts(axes: Axes, counts: Array, x: Array, y: Array, label: str | None
     typical = float(np.median(some))
     many = largest / typical > DECADES
     norm = LogNorm(least, max(largest, 2 * least)) if many else Normalize(0.0, largest)
-    image = axes.pcolormesh(x, y, seen, cmap=greys(), norm=norm, rasterized=True, zorder=0)
+    image = axes.pcolormesh(
+        x, y, seen, cmap=greys(is_dark(axes)), norm=norm, rasterized=True, zorder=0
+    )
     if label is not None:
         bar = bar_beside(axes, image, label)
         if not many:
@@ -55,14 +57,15 @@ def draw_density(axes: Axes, density: Array, x: Array, y: Array) -> None:
     levels = np.unique(ordered[np.minimum(np.searchsorted(held, MASSES), ordered.size - 1)])
     if levels[0] >= ordered[0]:
         return
-    greyer = greys()(np.linspace(0.0, 1.0, len(levels)))
+    greyer = greys(is_dark(axes))(np.linspace(0.0, 1.0, len(levels)))
     axes.contourf(x, y, density.T, [*levels, 2 * ordered[0]], colors=greyer, zorder=0)
 
 
 def draw_histogram(axes: Axes, heights: Array, edges: Array) -> None:
     """Draw heights (m,) between edges (m + 1,) as a grey area."""
-    axes.stairs(heights, edges, fill=True, color="0.86", zorder=0)
-    axes.stairs(heights, edges, color="0.6", linewidth=0.6, zorder=0)
+    area, border = ("0.24", "0.45") if is_dark(axes) else ("0.86", "0.6")
+    axes.stairs(heights, edges, fill=True, color=area, zorder=0)
+    axes.stairs(heights, edges, color=border, linewidth=0.6, zorder=0)
 
 
 def draw_parts(
@@ -77,26 +80,27 @@ def draw_parts(
 ) -> None:
     """Draw densities of components (k, b), and of the mixture (b,), at points x (b,)."""
     axes.plot(x, whole, color=WHOLE, linewidth=width * 2.4, label="mixture")
-    for k in look.shown:
-        axes.plot(x, parts[k], color=look.colours[k], linewidth=width * look.widths[k] * 0.7)
+    colours = {k: visible(axes, look.colours[k]) for k in look.shown}
+    for k, colour in colours.items():
+        axes.plot(x, parts[k], color=colour, linewidth=width * look.widths[k] * 0.7)
     top = max(float(np.max(whole)), np.finfo(float).tiny)
     axes.set_ylim(0.0, max(1.12 * top, 1.05 * axes.get_ylim()[1]))
     if not named:
         return
-    for k in look.shown:
+    for k, colour in colours.items():
         peak = int(np.argmax(parts[k]))
         axes.text(
-            x[peak], parts[k, peak], look.texts[k], color=look.colours[k], fontsize=SMALL,
-            fontweight="bold", ha="center", va="center", clip_on=True, path_effects=outlined(),
+            x[peak], parts[k, peak], look.texts[k], color=colour, fontsize=SMALL, fontweight="bold",
+            ha="center", va="center", clip_on=True, path_effects=outlined(axes),
         )  # fmt: skip
 
 
-def greys() -> Any:
-    """Return white to dark grey, never black: lines are drawn on it."""
+def greys(dark: bool = False) -> Any:
+    """Return light to dark grey, never black: lines are drawn on it; on a dark ground to light."""
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
 
-    some = colormaps["Greys"](np.linspace(0.1, 0.72, 256))
+    some = colormaps["Greys"](np.linspace(0.9, 0.4, 256) if dark else np.linspace(0.1, 0.72, 256))
     return LinearSegmentedColormap.from_list("daskgmm_greys", list(some))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.drawing.style import SMALL, outlined
+from daskgmm.drawing.style import SMALL, outlined, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,8 @@ def draw_ellipses(
     """
     from matplotlib.patches import Ellipse as Patch
 
-    for k in look.shown:
+    colours = {k: visible(axes, look.colours[k]) for k in look.shown}
+    for k, colour in colours.items():
         for number, radius in enumerate(radii[:, k]):
             found = ellipse(means[k], covariances[k], float(radius))
             patch = Patch(
@@ -102,14 +103,14 @@ def draw_ellipses(
                 *(2 * half for half in found.half_axes),
                 angle=found.angle,
                 facecolor="none",
-                edgecolor=look.colours[k],
+                edgecolor=colour,
                 linewidth=width * look.widths[k] * (1.0 if number == 0 else 0.6),
                 linestyle="-" if number == 0 else (0, (4, 2)),
             )
             axes.add_patch(patch)
-    for k in look.shown if size else ():  # above all lines
+    for k, colour in colours.items() if size else ():  # above all lines
         axes.text(
             float(means[k, 0]), float(means[k, 1]), look.texts[k],
-            color=look.colours[k], fontsize=size, fontweight="bold",
-            ha="center", va="center", clip_on=True, path_effects=outlined(),
+            color=colour, fontsize=size, fontweight="bold",
+            ha="center", va="center", clip_on=True, path_effects=outlined(axes),
         )  # fmt: skip

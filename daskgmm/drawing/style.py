@@ -27,6 +27,12 @@ black below 0, to white above."""
 STRUCTURES = {"full": BLUE, "tied": GREEN, "diag": VERMILLION, "spherical": PURPLE}
 """A covariance type has the same colour in every picture; others have those of Matplotlib."""
 
+MIDDLE = 0.18
+"""Relative luminance of a ground that is as far from black as from white, as eyes see it."""
+
+LEAST_CONTRAST = 1.5
+"""Ratio of luminances below which a line is hardly seen."""
+
 SMALL = 8.5
 """Points, of all text but the labels of the axes."""
 
@@ -35,6 +41,9 @@ LETTER, LINE = 0.55, 1.3
 
 BETWEEN = "   "
 """Between two things that are said in a line."""
+
+NOTE, NOTE_GAP = "daskgmm-note", 3.0
+"""Name of what says above axes what marks mean, and its distance from them in points."""
 
 MOST_LINES = 3
 """Largest number of lines of a name beside an axis."""
@@ -121,8 +130,25 @@ def bar_beside(axes: Axes, image: Any, label: str) -> Any:
 
 
 def note(axes: Axes, words: Sequence[str]) -> None:
-    """Say in small letters above the axes what marks mean, as far as there is anything to say."""
-    axes.set_title(in_lines(words, letters_across(axes)), loc="right", fontsize=SMALL)
+    """Say in small letters above the axes what marks mean, as far as there is anything to say.
+
+    A title that is set later stands above that.
+    """
+    said = in_lines(words, letters_across(axes))
+    if not said:
+        return
+    from matplotlib.transforms import ScaledTranslation
+
+    # Axes inside of axes raise their titles, and a text does not.
+    lines = said.count("\n") + 1
+    inches = (2 * NOTE_GAP + SMALL * (1 + LINE * (lines - 1))) / 72
+    above = axes.transAxes + ScaledTranslation(0.0, inches, axes.figure.dpi_scale_trans)
+    strip = axes.inset_axes((0.0, 1.0, 1.0, 1e-3), transform=above, label=NOTE)
+    strip.set_axis_off()
+    strip.annotate(
+        said, (1.0, 1.0), (0.0, NOTE_GAP), xycoords=axes.transAxes, textcoords="offset points",
+        ha="right", va="bottom", fontsize=SMALL, annotation_clip=False, linespacing=LINE,
+    )  # fmt: skip
 
 
 def in_lines(words: Sequence[str], most: int) -> str:
@@ -152,11 +178,42 @@ def legend(axes: Axes, title: str | None = None, **settings: Any) -> None:
     axes.legend(title=title, **look, **settings)
 
 
-def outlined(colour: Any = "white") -> list[Any]:
-    """Return what makes a text readable on any ground."""
+def outlined(axes: Axes) -> list[Any]:
+    """Return what makes a text readable on what is drawn."""
     from matplotlib.patheffects import withStroke
 
-    return [withStroke(linewidth=2.2, foreground=colour)]
+    return [withStroke(linewidth=2.2, foreground=ground(axes))]
+
+
+def ground(axes: Axes) -> Any:
+    """Return the colour that is drawn on."""
+    own: Any = axes.get_facecolor()
+    return own if own[3] > 0 else axes.figure.get_facecolor()
+
+
+def ink(axes: Axes) -> Any:
+    """Return the colour of the frame, which is seen on the ground in any style."""
+    return axes.spines["bottom"].get_edgecolor()
+
+
+def is_dark(axes: Axes) -> bool:
+    """Return whether the ground is nearer to black than to white."""
+    return _luminance(ground(axes)) < MIDDLE
+
+
+def visible(axes: Axes, colour: Any) -> Any:
+    """Return a colour, or that of the frame where it is not seen on the ground."""
+    one, other = sorted(_luminance(each) + 0.05 for each in (colour, ground(axes)))
+    return colour if other >= LEAST_CONTRAST * one else ink(axes)
+
+
+def _luminance(colour: Any) -> float:
+    """Return the relative luminance of a colour, 0 to 1 (WCAG 2.2)."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.asarray(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def _shaded(colour: str, shade: float) -> str:

@@ -208,6 +208,25 @@ class FitEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepResumed:
+    """A sweep goes on from its checkpoint; nothing has been read yet.
+
+    Attributes
+    ----------
+    iteration : int
+        Passes that any of the models has had.
+    models : int
+        That the checkpoint has, of those that did not fail.
+    left : int
+        That need another pass.
+    """
+
+    iteration: int
+    models: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class SweepIterated:
     """A pass for several models at once has ended.
 
@@ -243,6 +262,7 @@ Event = (
     | StartFound
     | Started
     | Iterated
+    | SweepResumed
     | SweepIterated
     | Checkpointed
     | Ended

@@ -29,6 +29,9 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
+from daskgmm.readers import remedy
+
+MAKE_SOME = "of names make some with pandas.factorize(groups)[0]"
 
 SEED = 0
 """Seed of the hashes of rows, by which samples are drawn; a share of the rows holds them."""
@@ -143,8 +146,8 @@ class ScoreWork:
             row = int(np.argmin(fine))
             place = batch.place(int(block.numbers(before)[row]))
             raise DataError(
-                f"Input groups contains {values[row]:g} in {place}. Groups are whole numbers; of "
-                "names make some with pandas.factorize(groups)[0]."
+                f"Input groups contains {values[row]:g} in {place}. Groups are whole numbers; "
+                f"{remedy(MAKE_SOME, 'number others in a column of their own')}."
             )
         return values.astype(np.int64)
 

@@ -19,6 +19,7 @@ from daskgmm.counting import counted
 from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
 from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.errors import DataError, DegenerateComponentWarning, ScaleWarning, SettingError
+from daskgmm.markup.carded import Carded, Sheet
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs.rows import training_rows
@@ -33,7 +34,7 @@ SAMPLE_ROWS = 10_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LikelihoodRatio:
+class LikelihoodRatio(Carded):
     r"""The outcome of a bootstrap likelihood-ratio test.
 
     Attributes
@@ -67,16 +68,28 @@ class LikelihoodRatio:
     larger: MixtureEstimator
 
     def __repr__(self) -> str:
+        ratio = f"likelihood ratio {self.statistic:.4g} on {self._where()}"
+        return f"{self._outcome()}\n({ratio}, against {self._simulated()} of as many rows)"
+
+    def _sheet(self) -> Sheet:
+        largest = f"{self.simulated.max():.4g}" if len(self.simulated) else "-"
+        facts = [
+            ("likelihood ratio", f"{self.statistic:.4g} on {self._where()}"),
+            ("against", f"{self._simulated()} of as many rows, the largest {largest}"),
+        ]
+        return Sheet(self._outcome(), facts)
+
+    def _outcome(self) -> str:
         k = self.n_components
-        where = f"{self.rows:,} rows"
-        if self.rows < self.of_rows:
-            where += f" drawn of {self.of_rows:,}"
-        return (
-            f"{counted(k, 'component')} or {k + 1}: the next one adds {self.gain:.3g} nats a row, "
-            f"p = {self.p_value:.2g}\n"
-            f"(likelihood ratio {self.statistic:.4g} on {where}, against "
-            f"{counted(len(self.simulated), 'simulated set')} of as many rows)"
-        )
+        adds = f"the next one adds {self.gain:.3g} nats a row"
+        return f"{counted(k, 'component')} or {k + 1}: {adds}, p = {self.p_value:.2g}"
+
+    def _where(self) -> str:
+        drawn = f" drawn of {self.of_rows:,}" if self.rows < self.of_rows else ""
+        return f"{self.rows:,} rows{drawn}"
+
+    def _simulated(self) -> str:
+        return counted(len(self.simulated), "simulated set")
 
 
 def likelihood_ratio_test(

@@ -23,6 +23,7 @@ from daskgmm.models.files.model_document import UnknownNameError
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.writers.naming import check_model_name
 from daskgmm.names import CLASSIFIER
+from daskgmm.readers import remedy
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import check_place, exists
 from daskgmm.storage.masking import masked
@@ -107,8 +108,9 @@ def load_to_change(
     mixture = read_mixture(_known, address)
     if CLASSIFIER in read_document(address):
         raise SettingError(
-            f"{address} holds a GaussianMixtureClassifier, whose classes a changed mixture would "
-            "lose. Fit the classifier to all rows, or save its mixture_ and change that."
+            f"{address} holds a {remedy('GaussianMixtureClassifier', 'classifier')}, whose classes "
+            "a changed mixture would lose. Fit the classifier to all rows, or "
+            f"{remedy('save its mixture_ and change that', 'fit a mixture without --classifier')}."
         )
     return mixture
 

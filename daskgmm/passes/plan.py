@@ -10,8 +10,8 @@ from daskgmm.counting import counted
 from daskgmm.errors import PlanError
 from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
 from daskgmm.gaussian.kernels.workspace import rows_nbytes, tile_rows, workspace_nbytes
-from daskgmm.markup.card import card, facts, notice, with_bar
-from daskgmm.markup.wanted import html_is_wanted
+from daskgmm.markup.card import with_bar
+from daskgmm.markup.carded import Carded, Sheet
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.dataset import Dataset
@@ -121,7 +121,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Carded):
     """The cost of a fit.
 
     Attributes
@@ -212,18 +212,15 @@ class Plan:
         lines = [f"{name:<{width}}  {value}" for name, value in known]
         return "\n".join([*lines, *(f"\n{sentence}" for sentence in self.advice)])
 
-    def _repr_html_(self) -> str | None:
-        if not html_is_wanted():
-            return None
+    def _sheet(self) -> Sheet:
         title = "Plan: a process takes at most " + size(self.worker_nbytes)
         limit, share = self.place.usable_memory, ""
         if limit:
             used = self.worker_nbytes / limit
             share = with_bar(f"{used:.0%} of the {size(limit)} that it may take", used)
         memory = [("memory", share)] if share else []
-        too_much = [] if self.fits else [notice("It does not fit: the fit would be refused.")]
-        advice = map(notice, self.advice)
-        return card(title, facts([*memory, *self._facts()]), *too_much, *advice)
+        too_much = [] if self.fits else ["It does not fit: the fit would be refused."]
+        return Sheet(title, [*memory, *self._facts()], notices=[*too_much, *self.advice])
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return names and values, in words."""

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daskgmm.drawing.style import FAINT, colours, new_axes, note
+from daskgmm.drawing.style import FAINT, colours, ground, new_axes, note
 from daskgmm.em.objective import objective_name
 from daskgmm.errors import SettingError
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.shown import mixture_of
+from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LEAST_SPAN = 1e-6
+"""Smallest part of its values that the vertical axis spans."""
+
+OF_EVENTS = (
+    "listen=events.append, and plot.timeline(events)",
+    "--log-json FILE of fit, and --kind timeline of FILE",
+)
+"""How the passes of a run are kept, by who reads it."""
 
 
 def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> Axes:
@@ -80,9 +90,8 @@ def history_of(mixture: Mixture) -> Mapping[str, Sequence[Any]]:
     history: Mapping[str, Sequence[Any]] | None = getattr(mixture, "history_", None)
     if not history or not len(history["lower_bound"]):
         raise SettingError(
-            "The mixture has no history_ of passes: it was made from parameters, adapted, updated "
-            "or chosen by a sweep. Fit it, or take the events of the run: listen=events.append "
-            "(--log-json), and plot.timeline(events)."
+            "The mixture has no history of passes: it was made from parameters, adapted, updated "
+            f"or chosen by a sweep. Fit it, or take the events of the run: {remedy(*OF_EVENTS)}."
         )
     return history
 
@@ -101,7 +110,7 @@ def _draw(axes: Axes, values: Any, accepted: Any, colour: str, order: int, *, ga
         values = np.where(values > 0, values, np.nan)  # the best has no logarithm
     axes.plot(passes, values, color=colour, linewidth=1.4, zorder=order)
     size = 4.0 if len(values) <= 60 else 2.0
-    for some, face in ((accepted, colour), (~accepted, "white")):
+    for some, face in ((accepted, colour), (~accepted, ground(axes))):
         axes.plot(
             passes[some], values[some], "o", color=colour, markersize=size,
             markerfacecolor=face, zorder=order,
@@ -120,3 +129,8 @@ def _label(axes: Axes, mixture: Mixture, *, gap: bool) -> None:
         axes.set_yscale("log")
     else:
         axes.ticklabel_format(axis="y", useOffset=False)
+        low, high = axes.get_ylim()
+        least = LEAST_SPAN * max(1.0, abs(low), abs(high))
+        if high - low < least:  # what differs is rounding
+            middle = (low + high) / 2
+            axes.set_ylim(middle - least / 2, middle + least / 2)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.drawing.style import BLACK, FAINT, SMALL, colours, new_axes, note, outlined
+from daskgmm.drawing.style import FAINT, SMALL, colours, ink, new_axes, note, outlined, visible
 from daskgmm.errors import SettingError
 from daskgmm.models.facts.clusters import Merging
 from daskgmm.plot.shown import mixture_of
+from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ def merging(mixture: Any, *, n_clusters: int | None = None, ax: Axes | None = No
     if tree is None or tree.n_components != len(own.weights_):
         raise SettingError(
             "The mixture has no tree of merges; a model file keeps the clusters and not the tree. "
-            "Call mixture.merge_components(X) first (daskgmm plot MODEL DATA --kind merging)."
+            f"{remedy('Call mixture.merge_components(X) first', 'Name DATA, to merge by')}."
         )
     if tree.n_components < 2:
         raise SettingError("The mixture has one component, and nothing to merge.")
@@ -83,19 +84,19 @@ def order_of(tree: Merging) -> NDArray[np.intp]:
 
 def _draw(axes: Axes, tree: Merging, clusters: NDArray[np.intp], cut: int) -> None:
     k = tree.n_components
-    palette = colours(cut)
+    palette = [visible(axes, colour) for colour in colours(cut)]
     place = np.empty(k)
     place[order_of(tree)] = np.arange(k)
     level = np.full(k, k)
     for step, (one, other) in enumerate(tree.merges.tolist(), start=1):
         left = k - step
         below = left >= cut
-        colour = palette[clusters[one]] if below else BLACK
+        colour = palette[clusters[one]] if below else ink(axes)
         for side in (one, other):
             turn = max(left, min(cut, level[side]))  # where the line leaves its cluster
             own = palette[clusters[side]]
             axes.plot([place[side]] * 2, [level[side], turn], color=own, linewidth=1.6)
-            axes.plot([place[side]] * 2, [turn, left], color=BLACK, linewidth=1.2)
+            axes.plot([place[side]] * 2, [turn, left], color=ink(axes), linewidth=1.2)
         ends = [place[one], place[other]]
         axes.plot(ends, [left, left], color=colour, linewidth=1.6 if below else 1.2)
         place[one] = np.mean(ends)
@@ -103,7 +104,7 @@ def _draw(axes: Axes, tree: Merging, clusters: NDArray[np.intp], cut: int) -> No
         axes.annotate(
             f"{100 * tree.shared[step - 1]:.0f} %", (place[one], left), xytext=(2.5, 2),
             textcoords="offset points", ha="left", va="bottom", fontsize=SMALL - 0.5,
-            path_effects=outlined(),
+            path_effects=outlined(axes),
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from daskgmm.drawing.style import (
     letters_across,
     new_figure,
     plain,
+    visible,
 )
 from daskgmm.errors import SettingError
 from daskgmm.models.density.columns import places
@@ -118,7 +119,14 @@ def profiles(
     axes = _panels(figure, len(heaviest), along, vertical=vertical)
     palette = colours(1 + int(groups.max()))
     for panel, k in zip(axes, heaviest, strict=True):
-        _band(panel, along.at, lines[0][k], lines[2], palette[groups[k]], vertical=vertical)
+        _band(
+            panel,
+            along.at,
+            lines[0][k],
+            lines[2],
+            visible(panel, palette[groups[k]]),
+            vertical=vertical,
+        )
         name = f"component {k}" if not named else f"{shortened(named[groups[k]])} ({k})"
         share = _per_cent(weights[k]).replace(" ", UNBROKEN)
         title = labelled(f"{name}: {share}", None, letters_across(panel))

@@ -19,6 +19,8 @@ from daskgmm.drawing.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    ground,
+    ink,
     legend,
     new_axes,
     note,
@@ -29,6 +31,7 @@ from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.convergence import history_of
 from daskgmm.plot.shown import mixture_of
+from daskgmm.readers import remedy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +127,7 @@ def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
         low, high = (0.0, rate / unit) if step.rows else (-0.07 * top, 0.05 * top)
         axes.bar(
             begin, high, step.seconds, low, align="edge", color=COLOURS.get(step.kind, MORE),
-            label=label, edgecolor="white", linewidth=0.4,
+            label=label, edgecolor=ground(axes), linewidth=0.4,
         )  # fmt: skip
         if step.waiting > 0:
             # In the same bar, so that its area stays that of its rows.
@@ -151,7 +154,8 @@ def steps_of(history: Any) -> list[Step]:
     if not any(step.rows for step in steps):
         raise SettingError(
             "There are no passes in the history. Give the events of a fit that has ended a pass: "
-            "events = []; mixture.fit(X, listen=events.append); or the file of --log-json."
+            f"{remedy('events = []; mixture.fit(X, listen=events.append); or ', '')}"
+            "the file of --log-json."
         )
     return steps
 
@@ -210,7 +214,7 @@ def _label(axes: Axes, steps: Sequence[Step], word: str, top: float) -> None:
     passes = [step for step in steps if step.rows]
     seconds, reading = (sum(step.seconds for step in some) for some in (steps, passes))
     rate = sum(step.rows for step in passes) / max(reading, 1e-9)
-    axes.axhline(0.0, color="black", linewidth=0.6)
+    axes.axhline(0.0, color=ink(axes), linewidth=0.6)
     axes.spines["bottom"].set_visible(False)
     axes.set_ylim(-0.1 * top, 1.08 * top)
     axes.set_xlim(0.0, seconds)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,8 +20,10 @@ from daskgmm.models.writers.part_writing import ARRAYS, CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.names import IMPUTED
 from daskgmm.passes.plan import size
+from daskgmm.passes.task import Progress
+from daskgmm.report.gaps import LISTED_VARIABLES, gaps_in, told
 from daskgmm.rows.checks.layout import REAL_KINDS
-from daskgmm.rows.checks.name_lists import names_text
+from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.csv.table import read_small
 from daskgmm.rows.kinds.csv import CsvFile, columns_of
 from daskgmm.rows.kinds.labelled import LabelledFile
@@ -38,14 +41,11 @@ from daskgmm.rows.stores.zarr_opening import open_node
 from daskgmm.rows.tables.text_columns import Columns, described
 from daskgmm.storage.masking import StorageOptions
 
+Gaps = Callable[[], list[tuple[str, str]]]
+"""What returns lines on the gaps of arrays; they are read then."""
+
 FILLED = "rows whose gaps were filled"
 """What `impute` writes, which are no predictions but data again."""
-
-GAPS = "rows without a value; see --missing drop and --missing marginalise"
-"""What stands above the columns that have gaps."""
-
-LISTED_VARIABLES = 100
-"""Largest number of variables or columns that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,24 @@ class Variable:
         return f"  {self.name}", f"({sizes}) {self.dtype}{chunks}"
 
 
-def describe_data(name: str, storage_options: StorageOptions | None = None) -> str:
-    """Return a description of the data or predictions at a path or URL."""
+def describe_data(
+    name: str,
+    storage_options: StorageOptions | None = None,
+    *,
+    gaps: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """Return a description of the data or predictions at a path or URL.
+
+    Gaps of arrays are counted where these are small, or if that is asked for; `progress` is called
+    with the number of chunks done and their total.
+    """
     source = source_of(name, storage_options)
     describe = FORMS.get(type(source), _rows)
-    return f"{name}: {describe(source)}"
+    return f"{name}: {describe(source, partial(gaps_in, source, gaps, progress))}"
 
 
-def _rows(source: Source) -> str:
+def _rows(source: Source, gaps: Gaps) -> str:
     """Describe rows of any source."""
     rows = source.rows()
     count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
@@ -91,7 +101,7 @@ def _rows(source: Source) -> str:
     return f"rows\n{listed(facts)}"
 
 
-def _parquet(source: Source) -> str:
+def _parquet(source: Source, gaps: Gaps) -> str:
     """Describe Parquet files by their footers."""
     footers = read_footers(find_files([source.address]))
     groups = [rows for footer in footers for rows in footer.rows]
@@ -110,7 +120,7 @@ def _parquet(source: Source) -> str:
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
     if k is None:
-        facts += _gaps(null_counts(footers), sum(groups))
+        facts += told(null_counts(footers), sum(groups))
     if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
         return f"{FILLED}\n{listed([*facts, *_use_of(found), _state(source)])}"
     if k is not None:
@@ -118,7 +128,7 @@ def _parquet(source: Source) -> str:
     return f"Parquet\n{listed([*facts, *_use_of(found)])}"
 
 
-def _csv(source: Source) -> str:
+def _csv(source: Source, gaps: Gaps) -> str:
     """Describe a CSV file that is small enough to be fitted."""
     table = read_small(source.address)
     kinds = {field.name: field.type for field in table.schema}
@@ -127,28 +137,17 @@ def _csv(source: Source) -> str:
         ("rows", f"{table.num_rows:,}"),
         ("columns", f"{len(kinds):,}"),
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
-        *_gaps({name: table[name].null_count for name in columns.others}, table.num_rows),
+        *told({name: table[name].null_count for name in columns.others}, table.num_rows),
         *_use_of(columns),
     ]
     return f"CSV\n{listed(facts)}"
-
-
-def _gaps(nulls: Mapping[str, int], rows: int) -> list[tuple[str, str]]:
-    """Return a line for each column that has gaps, with the rows that miss its value."""
-    gaps = [(name, count) for name, count in nulls.items() if count]
-    if not gaps:
-        return []
-    lines = [(f"  {name}", f"{counted(n, 'row')} ({n / rows:.2%})") for name, n in gaps]
-    more = len(lines) - LISTED_VARIABLES
-    rest = [("  ...", f"and {counted(more, 'column')} more")] if more > 0 else []
-    return [("gaps in", GAPS), *lines[:LISTED_VARIABLES], *rest]
 
 
 def _use_of(columns: Columns) -> list[tuple[str, str]]:
     """Return what columns are for, and which of them `daskgmm fit` leaves out by itself."""
     facts = [("use", "has no numbers")]
     if columns.others:
-        facts = [("use", f"can be fitted: --columns {names_text(columns.others)}")]
+        facts = [("use", f"can be fitted: --columns {typed(names_text(columns.others))}")]
     if not columns.left:
         return facts
     more = len(columns.left) - LISTED_VARIABLES
@@ -174,12 +173,12 @@ def _state(source: Source) -> tuple[str, str]:
     return "state", "whole" if whole else "NOT whole: the run that writes them has not ended"
 
 
-def _group(group: zarr.Group, source: Source) -> str:
+def _group(group: zarr.Group, source: Source, gaps: Gaps) -> str:
     """Describe a Zarr group of variables or of predictions."""
     variables = list(_of_group(group))
     k = dict(group.attrs).get("n_components")
     if k is None:
-        return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables)
+        return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables, gaps)
     about: list[Any] = [node.attrs.get("classes") for _, node in group.arrays()]
     facts = [
         ("components", str(k)),
@@ -194,23 +193,23 @@ def _group(group: zarr.Group, source: Source) -> str:
     return f"predictions\n{listed([*facts, *lines, _state(source)])}"
 
 
-def _zarr(source: Source) -> str:
+def _zarr(source: Source, gaps: Gaps) -> str:
     """Describe a Zarr array or group."""
     node = open_node(source.address)
-    return _group(node, source) if isinstance(node, zarr.Group) else _array(node)
+    return _group(node, source, gaps) if isinstance(node, zarr.Group) else _array(node, gaps)
 
 
-def _npy(source: Source) -> str:
+def _npy(source: Source, gaps: Gaps) -> str:
     """Describe the array of a .npy file."""
-    return _array(source.open())
+    return _array(source.open(), gaps)
 
 
-def _file(source: Source) -> str:
+def _file(source: Source, gaps: Gaps) -> str:
     """Describe the variables of a file that xarray opens."""
-    return _variables("opened with xarray", list(_of_dataset(open_file(source.address))))
+    return _variables("opened with xarray", list(_of_dataset(open_file(source.address))), gaps)
 
 
-def _variables(kind: str, variables: Sequence[Variable]) -> str:
+def _variables(kind: str, variables: Sequence[Variable], gaps: Gaps) -> str:
     features = {v.name: v.dims for v in variables if v.is_feature}
     use = (
         f"can be fitted: {suggested(features)}"
@@ -218,7 +217,8 @@ def _variables(kind: str, variables: Sequence[Variable]) -> str:
         else "has no variables that can be fitted"
     )
     lines = [variable.line() for variable in variables[:LISTED_VARIABLES]]
-    return f"{kind}\n{listed([('variables', str(len(variables))), *lines, ('use', use)])}"
+    known = [("variables", str(len(variables))), *lines, *gaps(), ("use", use)]
+    return f"{kind}\n{listed(known)}"
 
 
 def _of_group(group: zarr.Group) -> Iterator[Variable]:
@@ -251,7 +251,7 @@ def _first(columns: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(columns.items())[:LISTED_VARIABLES]
 
 
-def _array(array: Any) -> str:
+def _array(array: Any, gaps: Gaps) -> str:
     """Describe a Zarr array or a mapped .npy file."""
     facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
     if isinstance(array, zarr.Array):
@@ -263,7 +263,8 @@ def _array(array: Any) -> str:
             ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
             ("size", size(array.nbytes)),
         ]
-    return f"{kind}\n{listed([*facts, ('use', _use(array))])}"
+    counted_gaps = gaps() if array.ndim > 1 else []
+    return f"{kind}\n{listed([*facts, *counted_gaps, ('use', _use(array))])}"
 
 
 def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
@@ -321,7 +322,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
     return "\n".join("  ".join(formats).format(*row).rstrip() for row in rows)
 
 
-FORMS: dict[type[Source], Callable[[Source], str]] = {
+FORMS: dict[type[Source], Callable[[Source, Gaps], str]] = {
     ParquetFiles: _parquet,
     CsvFile: _csv,
     LabelledFile: _file,

@@ -17,7 +17,9 @@ from daskgmm.models.facts.likelihoods import likelihoods_of
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
+from daskgmm.readers import remedy
 from daskgmm.report.data import aligned, listed
+from daskgmm.rows.checks.name_lists import quoted
 
 LISTED_COMPONENTS = 32
 """Largest number of components whose weights and means are listed."""
@@ -94,10 +96,13 @@ def relevances_in_words(relevance: Mapping[str, float]) -> str:
     return "; ".join(f"{name}, relevance {rows:g}" for name, rows in relevance.items())
 
 
+HELD = "MODEL, which is JSON, holds"
+
+
 def _features(mixture: MixtureEstimator) -> str:
     names = list(map(str, getattr(mixture, "feature_names_in_", ())))
     more = f", and {len(names) - LISTED_FEATURES} more" if len(names) > LISTED_FEATURES else ""
-    listing = f": {', '.join(names[:LISTED_FEATURES])}{more}" if names else ""
+    listing = f": {', '.join(map(quoted, names[:LISTED_FEATURES]))}{more}" if names else ""
     return f"{mixture.n_features_in_}{listing}"
 
 
@@ -189,7 +194,7 @@ def _table(mixture: MixtureEstimator, classes: Sequence[str] | None) -> str:
     means = mixture.means_ if coordinates is None else coordinates.undo(mixture.means_)
     k, d = means.shape
     if k > LISTED_COMPONENTS:
-        return f"  {k} components are too many to list; load_model reads them in Python."
+        return f"  {k} components are too many to list; {remedy('load_model reads', HELD)} them."
     names = _columns(mixture, d) if d <= LISTED_FEATURES else []
     own = None if classes is None else ["class", *classes]
     header = ["component", *(own or ())[:1], "weight", *names]

@@ -9,6 +9,7 @@ import numpy as np
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.layout import check_weights
 from daskgmm.rows.compositions.mapped import MappedRows
@@ -44,6 +45,9 @@ def check_count(shape: tuple[int, ...], expected: int, name: str = WEIGHTS) -> N
         )
 
 
+WITH_COLUMNS = ", as with open_parquet(path, columns=['n'])"
+
+
 def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
     """Return the only column of a table as weights of rows.
 
@@ -52,7 +56,7 @@ def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
     if table.n_features != 1:
         raise DataError(
             f"{name} has {counted(table.n_features, 'column')}, and one is needed. Choose "
-            "it, as with open_parquet(path, columns=['n'])."
+            f"it{remedy(WITH_COLUMNS, ', or write it alone')}."
         )
     if not table.reads:
         blocks = _flat(table).segment(0, len(table.lengths)).stream()

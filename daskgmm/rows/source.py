@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import EntryError, SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.checks.naming import neither
 from daskgmm.rows.checks.refusals import kind_of
 from daskgmm.rows.checks.whereabouts import naming
@@ -161,7 +162,7 @@ class Source(ABC):
         own = f" Or have {kind.__qualname__}.table return the rows beside their keys."
         raise TypeError(
             f"X is {what}, which is no table: give Parquet files, a data frame or a table of "
-            "Arrow, or write to Zarr with predict_to_zarr."
+            f"Arrow, or write to Zarr{remedy(' with predict_to_zarr', '')}."
             f"{'' if kind.__module__.startswith('daskgmm.') else own}"
         )
 

@@ -8,7 +8,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from glob import escape
+from glob import escape, iglob
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -19,6 +19,9 @@ try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
+
+PATTERN = "*?["
+"""Marks of a path that stands for several."""
 
 LOCAL = re.compile(r"^(\w+::)*(file|local)://")
 """What URLs of local paths begin with, through a cache or not."""
@@ -123,15 +126,16 @@ def nothing_at(path: str) -> str:
 def leads_nowhere(path: str) -> bool:
     """Return whether a path or URL is surely no file and no folder, nor a place inside of one.
 
-    A pattern, a URL, and what is below a file or a folder with a suffix, as an array of a group is,
-    may be there: whoever opens it knows.
+    A URL, and what is below a file or a folder with a suffix, as an array of a group is, may be
+    there: whoever opens it knows.
     """
-    if not path or "://" in path or any(mark in path for mark in "*?[:"):
+    if not path or ":" in path:
         return False
     given = Path(path).expanduser()
-    return not given.exists() and not any(
-        parent.suffix or parent.is_file() for parent in given.parents
-    )
+    if given.exists() or any(parent.suffix or parent.is_file() for parent in given.parents):
+        return False
+    found = iglob(str(given), recursive=True, include_hidden=True)  # noqa: PTH207 -- of any path
+    return not any(mark in path for mark in PATTERN) or next(found, None) is None
 
 
 def same_text(path: str) -> str:

@@ -141,7 +141,7 @@ def test_labels_of_components(data, call, known):
     [
         (("--classifier",), "Name them with --labels"),
         (("--labels", "colour"), "Missing option '--components' / '-k'"),
-        (("--labels", "colour", "-k", 3), "Fit a GaussianMixtureClassifier (--classifier)"),
+        (("--labels", "colour", "-k", 3), "Fit a classifier (--classifier)"),
         (("--labels", "colour", "--classifier", "--noise"), "--noise is not of a classifier"),
         (("--labels", "colour", "--classifier", "--n-init", 3), "--n-init is not of"),
         (("--labels", "colour", "--classifier", "--covariance", "ppca"), "Choose one without"),

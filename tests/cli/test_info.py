@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
+import zarr
 
 from daskgmm.models.model_file import load_model
 
@@ -88,3 +91,47 @@ def test_a_fit_to_a_url(call, folder, told):
     assert swept.exit_code == 0, swept.output
     assert "BIC" in told(url)
     assert "at these parameters" in told(url)
+
+
+def with_gaps(folder):
+    """Rows with 3 gaps in column 1, as a .npy file, a Zarr array, variables and a NetCDF file."""
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    rows[[3, 17, 39], 1] = np.nan
+    np.save(folder / "a.npy", rows)
+    zarr.create_array(folder / "a.zarr", data=rows, chunks=(7, 1))
+    grid = xr.Dataset(
+        {name: (("y", "x"), rows[:, i].reshape(4, 10)) for i, name in enumerate("ab")}
+    )
+    packed = {"b": {"dtype": "i2", "scale_factor": 0.01, "_FillValue": -99}}
+    grid.to_netcdf(folder / "a.nc", encoding=packed)
+    grid.to_zarr(folder / "g.zarr", encoding=packed, consolidated=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "column"),
+    [("a.npy", "column 1"), ("a.zarr", "column 1"), ("a.nc", "b"), ("g.zarr", "b")],
+)
+def test_gaps_of_arrays_are_counted(told, tmp_path, monkeypatch, path, column):
+    monkeypatch.chdir(tmp_path)
+    with_gaps(tmp_path)
+    lines = told(path).splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("  gaps in"))
+    assert lines[place + 1].split("  ")[-1] == "3 rows (7.50%)"
+    assert lines[place + 1].startswith(f"    {column} ")
+    assert lines[place + 2].startswith("  use")
+
+
+def test_gaps_of_large_arrays_are_counted_if_asked_for(told, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with_gaps(tmp_path)
+    monkeypatch.setattr("daskgmm.report.gaps.MOST_BYTES", 100)
+    assert "not counted, as data this large are not read; --gaps counts them" in told("a.zarr")
+    assert "3 rows (7.50%)" in call("info", "a.zarr", "--gaps").output
+
+
+def test_of_what_has_no_gaps_it_is_said(told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("whole.npy", np.zeros((3, 2)))
+    np.save("integers.npy", np.zeros((3, 2), np.int8))
+    assert "  gaps   none\n" in told("whole.npy")
+    assert "gaps" not in told("integers.npy")

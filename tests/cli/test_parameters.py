@@ -31,12 +31,24 @@ PREDICT = ("predict", "model.json", "rows.zarr", "-o", "l.zarr")
         ("fit", "Or missing='drop' (--missing drop).", "Or --missing drop."),
         ("fit", "with overwrite=True (--overwrite).", "with --overwrite."),
         ("fit", "Set pca=None (--pca).", "Set pca=None (--pca)."),
-        ("fit", "out: daskgmm.open_data(path, columns=['a']), or --columns", "out: --columns"),
         ("predict", "the missing key of the top is out", "the missing key of the top is out"),
     ],
 )
 def test_a_parameter_is_followed_by_its_option_once(command, text, told):
     assert told in with_options(text, main.commands[command])
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "told"),
+    [
+        ("errors", "Reduce n_components.", "Reduce n_components (fit --components)."),
+        ("errors", "noise=True is uniform", "noise=True (fit --noise) is uniform"),
+        ("errors", "a large max_iter (--max-iter)", "a large max_iter (--max-iter)"),
+        ("update", "Raise max_iter.", "Raise max_iter (--max-iter)."),
+    ],
+)
+def test_settings_that_a_command_has_not_are_options_of_fit(command, text, told):
+    assert with_options(text, main.commands[command], main.commands["fit"]) == told
 
 
 def test_a_command_without_options_leaves_messages_as_they_are():

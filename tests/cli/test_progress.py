@@ -98,7 +98,8 @@ def test_sizes_have_three_digits(nbytes, words):
     assert size(nbytes) == words
 
 
-def test_plain_lines(capsys):
+def test_plain_lines(capsys, monkeypatch):
+    monkeypatch.setattr("daskgmm.progress.QUIET_SECONDS", -1.0)  # all of them
     mixture = GaussianMixture(3, random_state=0, tol=1e-6)
     with show(Forecast(mixture.tol, mixture.max_iter)) as listen:
         mixture.fit(clusters(2000), listen=listen)

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def test_names_with_commas_stand_in_quotes(frame, call):
     renamed = frame.rename(columns={"a": "lat, deg", "b": 'say "b"'})
     renamed.to_parquet("t.parquet")
     (told,) = [text for text in call("info", "t.parquet").stdout.splitlines() if "use" in text]
-    columns = told.partition("--columns ")[2]
+    (columns,) = shlex.split(told.partition("--columns ")[2])  # as a shell does
     assert columns == '"lat, deg","say ""b""",c'
     done = call(*FIT, "t.parquet", "--columns", columns)
     assert done.exit_code == 0, done.output

@@ -75,7 +75,7 @@ def test_an_id_is_told_by_name_and_with_what_to_do(name):
     message = str(warning.message)
     assert f"column {name!r} " in message
     assert f"X.drop(columns=[{name!r}])" in message
-    assert "--columns" in message
+    assert "columns= of open_data" in message
 
 
 @pytest.mark.parametrize("name", QUANTITIES)

@@ -12,6 +12,7 @@ from daskgmm.drawing.style import colours
 from daskgmm.errors import SettingError
 from daskgmm.models.pictures.marginals import marginals_of, means_and_deviations, quantiles_of
 from daskgmm.plot.shown import shown
+from tests.plot.notes import note_of
 
 SHARES = (0.5, 0.9)
 
@@ -120,7 +121,7 @@ def test_the_picture_has_two_ellipses_a_component(mixture, rows):
     assert_allclose(patch.get_width(), 2 * np.sqrt(2.0 * chi2.ppf(0.9, 2)))
     assert [text.get_text() for text in ax.texts] == ["0", "1"]
     assert ax.patches[2].get_linewidth() > ax.patches[0].get_linewidth()  # the heavier one
-    assert "50 % and 90 %" in ax.get_title(loc="right")
+    assert "50 % and 90 %" in note_of(ax)
     assert ax.get_xlim()[0] < patch.get_center()[0] - patch.get_width() / 2
     assert ax.collections[0].get_array().sum() <= 5000
     assert len(ax.collections) == 1  # no scatter of rows
@@ -173,7 +174,7 @@ def test_components_without_rows_are_left_out(rows):
     )
     ax = plot.components(mixture, rows[:, :2])
     assert ax.get_xlim()[1] < 10
-    assert "not drawn: 2" in ax.get_title(loc="right")
+    assert "not drawn: 2" in note_of(ax)
 
 
 def test_a_component_that_is_small_beside_the_noise_is_drawn():

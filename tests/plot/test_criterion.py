@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from daskgmm import GaussianMixture
 from daskgmm.drawing.style import STRUCTURES
 from daskgmm.plot import components, corner, criterion, label_map, profiles
+from tests.plot.notes import note_of
 
 KS, SEEDS, TYPES = range(2, 21), range(3), ("diag", "full")
 
@@ -109,7 +110,7 @@ def test_heldout_is_better_where_higher_and_has_its_errors(table):
     mine = bars[np.isclose(bars.mean(axis=1)[:, 1], table["heldout"][best], rtol=1e-14)][0]
     error = table["heldout_se"][best]
     assert_allclose(mine[:, 1], table["heldout"][best] + np.array([-error, error]))
-    assert "band" in ax.get_title(loc="right")
+    assert "band" in note_of(ax)
 
 
 def _has_segments(collection):
@@ -123,7 +124,7 @@ def test_axes_are_labelled_with_units_and_whole_numbers(table):
     assert_array_equal(ax.get_xticks(), np.round(ax.get_xticks()))
     low, high = ax.get_xlim()
     assert low < 2 < 20 < high
-    assert ax.get_title(loc="right") == "small: other starts   hollow: beaten on the sample"
+    assert note_of(ax) == "small: other starts   hollow: beaten on the sample"
     ax.figure.canvas.draw()
     assert "e7" not in "".join(label.get_text() for label in ax.get_yticklabels())
 
@@ -148,7 +149,7 @@ def test_a_legend_only_where_there_is_something_to_tell_apart(table):
 
 def test_explains_only_what_there_is(table):
     keep = picked(table, lambda row: row["seed"] == 0 and row["status"] == "fitted")
-    assert criterion(keep).get_title(loc="right") == ""
+    assert note_of(criterion(keep)) == ""
 
 
 def test_fitted_models_come_before_those_of_the_sample(table):
@@ -235,5 +236,5 @@ def test_degenerate_models_are_crossed(table):
     ax = criterion(table | {"degenerate": ((k == 9) & (structure == "full")).astype(int).tolist()})
     crosses = [each.get_xydata()[:, 0] for each in ax.lines if each.get_marker() == "x"]
     assert np.concatenate(crosses).tolist() == [9.0] * 3
-    assert "crossed: degenerate" in ax.get_title(loc="right")
+    assert "crossed: degenerate" in note_of(ax)
     assert "best: 9 components, full" not in [text.get_text() for text in ax.texts]

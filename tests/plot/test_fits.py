@@ -13,6 +13,7 @@ from daskgmm.errors import SettingError
 from daskgmm.plot.feature_axis import feature_axis
 from daskgmm.plot.merging import order_of
 from daskgmm.plot.timeline import BETWEEN, STARTS, steps_of
+from tests.plot.notes import note_of
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_convergence_of_several_initialisations(fitted):
     ax = plot.convergence(mixture)
     best = max(ax.lines, key=lambda line: line.get_zorder())
     assert best.get_ydata().tolist() == [-3.0, -1.0]
-    assert ax.get_title(loc="right") == "grey: other initialisations   hollow: rejected"
+    assert note_of(ax) == "grey: other initialisations   hollow: rejected"
 
 
 def test_a_mixture_without_history(mixture):
@@ -83,7 +84,7 @@ def test_a_timeline_shows_how_long_tasks_waited_for_rows():
     assert (survey.get_hatch(), expectation.get_hatch()) == (None, None)
     assert_allclose((waiting.get_x(), waiting.get_width()), (0.0, 0.3))
     assert_allclose(waiting.get_height(), survey.get_height())
-    assert "40% of it waiting for rows" in ax.get_title(loc="right")
+    assert "40% of it waiting for rows" in note_of(ax)
     assert "waiting for rows" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
@@ -113,8 +114,8 @@ def test_merging(merged):
     ax = plot.merging(merged)
     shared = [f"{100 * value:.0f} %" for value in merged.merging_.shared]
     assert [text.get_text() for text in ax.texts] == shared
-    assert "cut: 2 clusters, the elbow" in ax.get_title(loc="right")
-    assert "the elbow is 2" in plot.merging(merged, n_clusters=3).get_title(loc="right")
+    assert "cut: 2 clusters, the elbow" in note_of(ax)
+    assert "the elbow is 2" in note_of(plot.merging(merged, n_clusters=3))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == list(
         map(str, order_of(merged.merging_))
     )

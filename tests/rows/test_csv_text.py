@@ -134,7 +134,9 @@ def test_another_one_is_refused_with_what_to_do(encoding, text):
         assert open_data("x.csv").n_rows == 1
         return
     for read in (open_data, lambda path: csv_to_parquet(path, "x.parquet")):
-        with pytest.raises(SourceError, match=r"x\.csv is not encoded as utf8.*--encoding.*utf-16"):
+        with pytest.raises(
+            SourceError, match=r"x\.csv is not encoded as utf8.*\(encoding='latin-1'\).*utf-16"
+        ):
             read("x.csv")
     assert csv_to_parquet("x.csv", "x.parquet", encoding=encoding).rows == 1
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from daskgmm.loaded import loaded
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 
 
 @pytest.fixture

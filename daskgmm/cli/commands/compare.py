@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -41,7 +42,8 @@ def compare(
 
     With DATA also what both say of its rows, from one read: the difference of their log-likelihoods
     with its standard error, and how far their labels agree. DATA are opened as they were for the
-    fit of MODEL_A; options say otherwise.
+    fit of MODEL_A; options say otherwise. Models of different columns are compared over some that
+    both have: --columns.
     """
     places = data.places | {"DATA": data.path or None}
     check_apart({"MODEL_A": model_a, "MODEL_B": model_b, **places, **workers.places}, {})
@@ -49,7 +51,9 @@ def compare(
         from daskgmm.models.comparison.comparison import compare as compare_mixtures
         from daskgmm.models.model_file import load_model
 
-    a, b = (load_model(model, data.storage_options) for model in (model_a, model_b))
+    a, b = _over(
+        data.columns, [load_model(model, data.storage_options) for model in (model_a, model_b)]
+    )
     if missing is not None:
         for mixture in (a, b):
             mixture.set_params(missing=missing)
@@ -59,3 +63,17 @@ def compare(
         found = compare_mixtures(a, b, x, weights)
     named = f"A  {shown(model_a)}\nB  {shown(model_b)}\n\n"
     click.echo(json.dumps(found.as_dict(), indent=1) if as_json else f"{named}{found!r}")
+
+
+def _over(columns: tuple[str, ...] | None, mixtures: list[Any]) -> list[Any]:
+    """Return mixtures over columns that are named, where they have more, or not the same."""
+    from daskgmm.models.inputs.rows import feature_names
+
+    names = [feature_names(each) or () for each in mixtures]
+    if not columns or names[0] == names[1] == columns:
+        return mixtures
+    fewer = names[0] != names[1] or len(columns) < len(names[0])
+    return [
+        each.marginal(columns) if fewer and own != columns and {*columns} <= {*own} else each
+        for each, own in zip(mixtures, names, strict=True)
+    ]

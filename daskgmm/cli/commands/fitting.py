@@ -155,9 +155,10 @@ class Fitting:
         self,
         fit: Callable[..., Found],
         shown: AbstractContextManager[Listener | None],
+        what: str = "fit",
         **settings: Any,
     ) -> Found:
-        """Return what `fit` makes of the data, shown while it runs."""
+        """Return what `fit` makes of the data, shown while it runs; it is called `what`."""
         from daskgmm.em.events import together
         from daskgmm.progress import JsonLines
 
@@ -166,7 +167,7 @@ class Fitting:
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
         with (
-            interruptible(checkpoint),
+            interruptible(checkpoint, what),
             self.workers.current(),
             _whole_lines(json_lines, self.log_json),
             shown as listener,

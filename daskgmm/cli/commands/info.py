@@ -20,13 +20,19 @@ from daskgmm.cli.reporting import tell
     example="daskgmm info model.json",
 )
 @click.argument("path", type=PLACE)
+@click.option(
+    "--gaps", is_flag=True,
+    help="Count the values that are missing in Zarr, NetCDF and .npy data also where these are "
+    "large or behind a URL, in one read.",
+)  # fmt: skip
 @options.storage_options
 @IMPORT
-def info(path: str, storage_options: dict[str, Any] | None) -> None:
+def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
     """Say what PATH is: a model, or Zarr, Parquet, NetCDF, CSV or .npy data, or predictions."""
     with at_once():
         from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.models.fitting.estimator import MixtureEstimator
+        from daskgmm.progress import show_pass
         from daskgmm.report.classes import describe_classifier
         from daskgmm.report.data import describe_data
         from daskgmm.report.model import describe_model
@@ -39,7 +45,9 @@ def info(path: str, storage_options: dict[str, Any] | None) -> None:
         else:
             tell(describe_classifier(fitted, path))
     else:
-        tell(describe_data(path, storage_options))
+        with show_pass("gaps") as progress:
+            told = describe_data(path, storage_options, gaps=gaps, progress=progress)
+        tell(told)
 
 
 def not_models() -> tuple[str, ...]:

@@ -203,6 +203,7 @@ def _opened(data: Data, mixture: Any) -> Any:
 def _map(fitted: Any, mixture: Any, kind: str, x: Any, component: str | None) -> Any:
     """Return the axes of a map of the points of a grid, of which not all are read."""
     import daskgmm.plot as pictures
+    from daskgmm.drawing.style import note
     from daskgmm.plot.grids import thin
     from daskgmm.rows.sources import source_of
 
@@ -220,7 +221,7 @@ def _map(fitted: Any, mixture: Any, kind: str, x: Any, component: str | None) ->
             axes = pictures.ambiguity_map(found)
         else:
             axes = pictures.posterior_map(found, _label(component))
-    axes.set_title(said, loc="right", fontsize=8.5)
+    note(axes, [said])
     return axes
 
 

@@ -26,8 +26,8 @@ from daskgmm.names import DTYPES, OUTPUTS
 @click.argument("data", type=PLACE)
 @OUT
 @options.several(
-    "--outputs", metavar="NAMES", type=NamesOf(OUTPUTS), parse=names_in, default=("label",),
-    show_default=True,
+    "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
+    type=NamesOf(OUTPUTS, "daskgmm.models.predictions.outputs"),
     help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
     "ambiguity, log_density; imputed, DATA with their gaps filled; after merge cluster, "
     "cluster_posterior; of ppca, factor and mcfa latent, reconstruction_error.",

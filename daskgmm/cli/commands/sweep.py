@@ -80,7 +80,7 @@ def sweep(
     target = given.data.address(out)
     check_free(target, overwrite)
     write = besides(table, plot, overwrite)
-    found = given.run(run_sweep, show(quiet=given.quiet), **settings)
+    found = given.run(run_sweep, show(quiet=given.quiet), "sweep", **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()

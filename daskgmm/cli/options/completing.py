@@ -40,9 +40,17 @@ class NamesOf(StringParamType):
     """A text, of which a shell completes the last of some names with commas between them.
 
     Others may be given, as names are added to tables.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Those that the table always has.
+    table : str
+        The module of the table.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], table: str) -> None:
+        self.names, self.table = names, table
         self._choice = click.Choice(names)
 
     def shell_complete(

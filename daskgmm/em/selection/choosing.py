@@ -12,7 +12,7 @@ from operator import itemgetter
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoints.checking import check_fit, check_survey
 from daskgmm.em.checkpoints.checkpoint import Checkpoint
-from daskgmm.em.events import Listener, SweepIterated
+from daskgmm.em.events import Listener, SweepIterated, SweepResumed
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.selection.comparing import Compared
@@ -49,10 +49,9 @@ def choose(
     if kept is None:
         state = begun(data, request, listen)
     else:
-        state = replace(
-            allowed(kept, request.settings[0].max_iter),
-            survey=completed(data, kept.survey, listen),
-        )
+        kept = allowed(kept, request.settings[0].max_iter)
+        listen(SweepResumed(_most_passes(kept.models), len(kept.models), _left(kept.models)))
+        state = replace(kept, survey=completed(data, kept.survey, listen))
     warn_of_far_values(state.survey, data.rows.columns)
     warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:
@@ -114,10 +113,19 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
             continue
         fit = advanced(fit, each, chosen, fit.lower_bound, index)
         models[index] = replace(models[index], fit=fit, rode=models[index].rides)
-    left = sum(not model.ended for model in models.values())
-    most = max((model.passes for model in models.values()), default=0)
-    iterated = SweepIterated(most, len(going), left, *_best_by_bic(models.values(), rows.survey, n))
-    return replace(state, models=tuple(models.values()), failures=tuple(failures)), iterated
+    found = tuple(models.values())
+    best = _best_by_bic(found, rows.survey, n)
+    iterated = SweepIterated(_most_passes(found), len(going), _left(found), *best)
+    return replace(state, models=found, failures=tuple(failures)), iterated
+
+
+def _most_passes(models: Iterable[Model]) -> int:
+    return max((model.passes for model in models), default=0)
+
+
+def _left(models: Iterable[Model]) -> int:
+    """Return the number of models that need another pass."""
+    return sum(not model.ended for model in models)
 
 
 def _best_by_bic(models: Iterable[Model], survey: Survey, n: float) -> tuple[float, int, str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from daskgmm.arrays import Array
 from daskgmm.em.survey.survey import TINY, Survey
 from daskgmm.errors import IdColumnWarning
+from daskgmm.readers import remedy
 from daskgmm.user_warnings import warn_user
 
 LEAST_ROWS = 20
@@ -164,11 +165,12 @@ def warn_of_ids_of(parts: Sequence[Seen], columns: tuple[str, ...] | None) -> No
         return
     is_one = len(found) == 1
     names = ", ".join(repr(name) for name, _ in found)
+    how = remedy(f"columns= of open_data, or X.drop(columns=[{names}]) of a frame", "--columns")
     warn_user(
         f"Of X, {'; '.join(f'column {name!r} {how}' for name, how in found)}, as an id does. "
         f"Components would be runs of rows. Leave {'it' if is_one else 'them'} out unless "
         f"{'it is a quantity' if is_one else 'they are quantities'}: name the other columns "
-        f"(--columns; columns= of open_data), or X.drop(columns=[{names}]) of a data frame.",
+        f"({how}).",
         IdColumnWarning,
     )
 

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 from daskgmm.arrays import Array
+from daskgmm.counting import counted
 from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.density.data_units import with_moments
 from daskgmm.gaussian.density.log_joint import log_joint, squared_distances
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.markup.carded import Carded, Grid, Sheet
 
 MOST_STEPS = 10_000
 """Of modal EM from one mean; where two components are about to merge it is slow."""
@@ -40,7 +42,7 @@ MERGED = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Modes:
+class Modes(Carded):
     """Local maxima of a density, the highest first.
 
     Attributes
@@ -55,6 +57,21 @@ class Modes:
     points: Array
     log_densities: Array
     of_components: NDArray[np.int64]
+
+    def _sheet(self) -> Sheet:
+        found = zip(self.points, self.log_densities, strict=True)
+        rows = [
+            (
+                str(place),
+                f"{log_density:.6g}",
+                ", ".join(f"{value:.5g}" for value in point),
+                ", ".join(map(str, np.flatnonzero(self.of_components == place))),
+            )
+            for place, (point, log_density) in enumerate(found)
+        ]
+        header = ("mode", "log density, nats", "point", "components")
+        title = f"{counted(len(rows), 'mode')} of {counted(len(self.of_components), 'component')}"
+        return Sheet(title, grids=[Grid("The highest first", header, rows, left=(2, 3))])
 
 
 @dataclass(frozen=True, slots=True)

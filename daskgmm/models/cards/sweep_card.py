@@ -9,15 +9,13 @@ from typing import Any
 
 from daskgmm.counting import counted
 from daskgmm.markup.card import card, facts, more, notice, table
+from daskgmm.markup.carded import FIRST_ROWS, MOST_ROWS
 from daskgmm.markup.curve import curve
 from daskgmm.markup.text import Html
 from daskgmm.models.choice import costs_of, doubts, place_of_best
 from daskgmm.names import CRITERIA, FAILED, FITTED
 
 Table = Mapping[str, Sequence[Any]]
-
-FIRST_ROWS, MOST_ROWS = 12, 112
-"""Rows of the table that are shown at once, and in all."""
 
 HEADER = (
     "components", "covariance", "log likelihood", "parameters", "AIC", "BIC", "ICL", "held out",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,17 +13,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.arrays import Array
 from daskgmm.errors import DataError, SettingError
+from daskgmm.markup.carded import Carded, Sheet
 from daskgmm.models.comparison.agreement import Agreement, agreement
-from daskgmm.models.comparison.wording import in_words
+from daskgmm.models.comparison.wording import in_words, sheet
 from daskgmm.models.density.density import DRAWN, Density
 from daskgmm.models.density.divergence import Divergence
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.mixtures.alignment import alignment, distances_between
 from daskgmm.models.mixtures.mixture import Mixture
+from daskgmm.readers import remedy
+from daskgmm.rows.checks.naming import typed_names
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Carded):
     r"""Two fitted mixtures, A and B, side by side; printed it is a report.
 
     Attributes
@@ -77,6 +80,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         return in_words(self)
+
+    def _sheet(self) -> Sheet:
+        return sheet(self)
 
 
 def compare(
@@ -161,9 +167,17 @@ def _shared_features(a: Any, b: Any) -> tuple[str, ...]:
         )
         raise DataError(
             f"The mixtures are of different features: {ours} and {theirs}. Compare mixtures of the "
-            "same columns in the same order; `marginal` takes one over fewer."
+            f"same columns in the same order{_how_over_fewer(names)}."
         )
     return names[0] or names[1] or tuple(f"x{column}" for column in range(counts[0]))
+
+
+def _how_over_fewer(names: Sequence[tuple[str, ...] | None]) -> str:
+    """Return what compares mixtures over the columns that both have; empty if none is known."""
+    first, second = (own or () for own in names)
+    both = [name for name in first if name in second]
+    typed = f"; --columns {typed_names(both)} takes both over these" if both else ""
+    return remedy("; `marginal` takes one over fewer", typed)
 
 
 def _matched(distances: Array) -> tuple[NDArray[np.intp], Array, Array]:

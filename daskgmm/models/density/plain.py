@@ -10,12 +10,15 @@ from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.density.data_units import over_columns
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.readers import remedy
 
 BY_HAND = (
     "GaussianMixture.from_parameters(m.weights_ / m.weights_.sum(), m.means_in_data_units(), "
     "m.covariances_in_data_units())"
 )
 """How users make the mixture of the components alone."""
+
+WITHOUT_BAYES = "Fit without --bayesian"
 
 
 def plain(
@@ -35,8 +38,8 @@ def plain(
     if parameters.has_noise:
         raise ValueError(
             "The noise of this mixture is uniform over a box, and its density is taken as the same "
-            "outside: there is no such distribution given some columns. Take the components alone: "
-            f"{BY_HAND}, or fit with tails."
+            "outside: there is no such distribution given some columns. "
+            f"{remedy(f'Take the components alone: {BY_HAND}, or fit', 'Fit')} with tails."
         )
     if parameters.n_features < d:
         raise ValueError(
@@ -55,8 +58,8 @@ def check_density(parameters: Parameters) -> None:
     if parameters.log_weights is not None:
         raise ValueError(
             "A variational posterior has no normalised density: its densities are averaged in "
-            "logarithms over weights and covariances that are uncertain. Take the mixture at its "
-            f"means: {BY_HAND}."
+            "logarithms over weights and covariances that are uncertain. "
+            f"{remedy(f'Take the mixture at its means: {BY_HAND}', WITHOUT_BAYES)}."
         )
 
 

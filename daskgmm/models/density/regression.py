@@ -23,6 +23,7 @@ from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import FLOATS
 from daskgmm.passes.transform import Transform
+from daskgmm.readers import remedy
 from daskgmm.rows.sources import source_of
 
 REGRESSION = "regression"
@@ -180,9 +181,21 @@ def without_targets(targets: Sequence[int], d: int) -> Iterator[None]:
             raise
         raise DataError(
             f"{path}X has all {d} columns of the mixture, and regress takes those that are no "
-            f"targets. Leave out the others: numpy.delete(X, {list(targets)}, axis=1), of what is "
-            "stored once it is an array of Dask (dask.array.from_zarr)."
+            f"targets. {remedy(_without(targets), WRITE_OTHERS)}"
         ) from error
+
+
+WRITE_OTHERS = (
+    "Write the others to an array of their own; columns of tables have names, and are chosen by "
+    "these."
+)
+
+
+def _without(targets: Sequence[int]) -> str:
+    return (
+        f"Leave out the others: numpy.delete(X, {list(targets)}, axis=1), of what is stored once "
+        "it is an array of Dask (dask.array.from_zarr)."
+    )
 
 
 def _made(regressions: RegressionsOfRows, asked: Asked) -> list[Output]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from daskgmm.em.survey.weighing import check_some
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.moments import EMPTY
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
 from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
 from daskgmm.models.facts.fitted_on import has_known_noise
@@ -23,7 +25,11 @@ from daskgmm.models.facts.seen import seen_of
 from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.missing import check_whole_rows
+from daskgmm.readers import remedy
 from daskgmm.user_warnings import warn_user
+
+NEARER = ("a smaller tol, or give reference=mixture.drift(X_fitted)", "a smaller tol")
+"""What to do about a fit whose own distance from its maximum shows, by who reads it."""
 
 LEAST_PIECES = 16
 """Fewest pieces of which a variance is estimated."""
@@ -39,7 +45,7 @@ PART_OF_NOISE = 0.2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Drift:
+class Drift(Carded):
     r"""How far rows are from a fitted mixture: effects first, then whether chance explains them.
 
     `GaussianMixture.drift` returns it; printed it is a short report. With billions of rows every
@@ -141,6 +147,13 @@ class Drift:
     def __repr__(self) -> str:
         return "\n".join([self._headline(), *self._table()])
 
+    def _sheet(self) -> Sheet:
+        title, *facts = self._headline().splitlines()
+        header = ("component", "feature", "mean, in sd", "sd, ratio", "weight", "adjusted p")
+        rows = [_cells(each) for each in self.changes()]
+        changes = Grid("Changes, the largest first", header, rows, left=(1,))
+        return Sheet(f"{title} {' '.join(facts)}", grids=[changes])
+
     def _headline(self) -> str:
         error = (
             "against the reference"
@@ -160,21 +173,30 @@ class Drift:
     def _table(self) -> list[str]:
         changes = self.changes()
         shown = changes[:LISTED]
-        width = max([8, *(len(each["feature"] or "(weight)") for each in shown)])
+        cells = [_cells(each) for each in shown]
+        width = max([8, *(len(name) for _, name, *_ in cells)])
         lines = [f"component  {'feature':<{width}}  mean, in sd  sd, ratio  weight    adjusted p"]
-        for each in shown:
-            name = each["feature"] or "(weight)"
-            values = (
-                f"{'':11}  {'':9}  {each['weight_change']:+.4f}"
-                if each["feature"] is None
-                else f"{each['mean_shift']:+11.3f}  {each['sd_ratio']:9.3f}  {'':7}"
-            )
-            lines.append(
-                f"{each['component']:9}  {name:<{width}}  {values}  {each['p_value']:11.2g}"
-            )
+        lines += [
+            f"{component:>9}  {name:<{width}}  {mean:>11}  {sd:>9}  {weight:7}  {p:>11}"
+            for component, name, mean, sd, weight, p in cells
+        ]
         if len(changes) > LISTED:
-            lines.append(f"and {len(changes) - LISTED} smaller changes: drift.changes()")
+            how = remedy("drift.changes()", "--json lists them")
+            lines.append(f"and {len(changes) - LISTED} smaller changes: {how}")
         return lines
+
+
+def _cells(change: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a change in words: component, feature, mean, deviation, weight, p."""
+    of_weight = change["feature"] is None
+    return (
+        str(change["component"]),
+        change["feature"] or "(weight)",
+        "" if of_weight else f"{change['mean_shift']:+.3f}",
+        "" if of_weight else f"{change['sd_ratio']:.3f}",
+        f"{change['weight_change']:+.4f}" if of_weight else "",
+        f"{change['p_value']:.2g}",
+    )
 
 
 def drift_of(mixture: Any, x: Any, sample_weight: Any, reference: Drift | None) -> Drift:
@@ -349,7 +371,7 @@ def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence
     if seen and divergence < FAR_MORE * gap:
         warn_user(
             f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
-            "that as drift. Fit with a smaller tol, or give reference=mixture.drift(X_fitted).",
+            f"that as drift. Fit with {remedy(*NEARER)}.",
             ConvergenceWarning,
         )
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.companions import ALONE, Companions, entry_of
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.naming import names_within
 from daskgmm.rows.checks.refusals import check_plain, kind_of
@@ -119,8 +120,11 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
     if features is None and not hasattr(x, "data_vars"):
         raise DataError(
             f"X is a DataArray with the dimensions {listed(x.dims)}, and the mixture does not know "
-            "which of them hold features, for it was fitted without named dimensions. Say so once: "
-            "mixture.feature_dims_ = ('band',), or () if each value is a row by itself."
+            "which of them hold features, for it was fitted without named dimensions. Say so"
+            + remedy(
+                " once: mixture.feature_dims_ = ('band',), or () if each value is a row by itself.",
+                " (--features).",
+            )
         )
     grid = labelled(x, features, feature_names(estimator))
     check_features(estimator, len(grid.names))

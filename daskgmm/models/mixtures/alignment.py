@@ -11,13 +11,15 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.arrays import Array
+from daskgmm.counting import counted
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.components.overlap import bhattacharyya
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.mixtures.mixture import Mixture
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class Alignment(Carded):
     r"""Components that were numbered as those of an earlier mixture.
 
     Attributes
@@ -36,6 +38,17 @@ class Alignment:
     order: NDArray[np.intp]
     overlap: Array
     confidence: Array
+
+    def _sheet(self) -> Sheet:
+        rows = [
+            (str(new), str(old), *("" if np.isnan(value) else f"{value:.3f}" for value in told))
+            for new, (old, *told) in enumerate(
+                zip(self.order.tolist(), self.overlap, self.confidence, strict=True)
+            )
+        ]
+        header = ("component", "before", "overlap", "confidence")
+        title = f"Alignment of {counted(len(rows), 'component')}"
+        return Sheet(title, grids=[Grid("Numbers now and before", header, rows, left=())])
 
 
 def alignment(distances: Array) -> Alignment:

@@ -42,6 +42,7 @@ from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.models.uncertainty.refusals import cause_named
 from daskgmm.models.uncertainty.sandwich import standard_errors
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
+from daskgmm.readers import remedy
 from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.sources import source_of
 from daskgmm.user_warnings import warn_user
@@ -299,7 +300,7 @@ class Components(Mixture):
         check_passes(n_iter)
         predictor = self._predictor()
         check_gaussian(self, predictor.parameters)
-        check_whole_rows(self, "map_adapt")
+        check_whole_rows(self, remedy("map_adapt", "adapt"))
         if "weights" in relevances and has_equal_weights(self):
             raise ValueError(
                 "The weights of a mixture with equal_weights=True are fixed. Adapt means and "

@@ -15,6 +15,7 @@ from daskgmm.counting import counted
 from daskgmm.em.survey.label_counts import check_labels, check_number
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.facts.rand_index import adjusted_rand
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
@@ -43,8 +44,11 @@ COLUMNS = 80
 """Characters of a line, at most."""
 
 
+RAND = "adjusted Rand index"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class LabelAgreement:
+class LabelAgreement(Carded):
     """Agreement of a mixture with labels that are known; printed it is a report.
 
     Attributes
@@ -86,17 +90,32 @@ class LabelAgreement:
         return {**values, "contingency": self.contingency.tolist()}
 
     def __repr__(self) -> str:
+        return f"{self._rows()}\n{RAND}  {self.adjusted_rand:.4f}\n\n{self._table()}"
+
+    def _sheet(self) -> Sheet:
+        columns = _largest(self.contingency.sum(axis=0), LISTED)
+        order = _largest(self.contingency.sum(axis=1), len(self.known))
+        rows = [
+            (str(self.known[i]), *(f"{self.contingency[i, j]:,}" for j in columns)) for i in order
+        ]
+        heads = self._heads()
+        grid = Grid("Rows by label", ("known", *(heads[j] for j in columns)), rows)
+        return Sheet(self._rows(), [(RAND, f"{self.adjusted_rand:.4f}")], [grid])
+
+    def _rows(self) -> str:
         left = [(self.unknown, "without a known label"), (self.missing, "that miss a value")]
         out = ", ".join(f"{n:,} {how}" for n, how in left if n)
-        head = f"{counted(self.rows, 'row')}{f'; left out: {out}' if out else ''}"
-        return f"{head}\nadjusted Rand index  {self.adjusted_rand:.4f}\n\n{self._table()}"
+        return f"{counted(self.rows, 'row')}{f'; left out: {out}' if out else ''}"
+
+    def _heads(self) -> list[str]:
+        return ["out" if label == OUTLIER else str(label) for label in self.found]
 
     def _table(self) -> str:
         """Return the contingency table, as much of it as a terminal shows: the largest groups."""
         rows = _largest(self.contingency.sum(axis=1), LISTED)
         names = [_short(str(self.known[i])) for i in rows]
         first = max(map(len, ("known", *names)))
-        heads = ["out" if label == OUTLIER else str(label) for label in self.found]
+        heads = self._heads()
         widths = [
             2 + max(len(head), *(len(f"{n:,}") for n in column))
             for head, column in zip(heads, self.contingency[rows].T.tolist(), strict=True)

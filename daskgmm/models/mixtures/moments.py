@@ -15,6 +15,7 @@ from daskgmm.em.checkpoints.packing import MALFORMED, pack, unpack
 from daskgmm.em.survey.weighing import Weighing, merge_weighings
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.gaussian.moments import Moments
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
 from daskgmm.storage.address import Address
 
@@ -27,12 +28,15 @@ FILE = FileKind(
     again="Take the moments again",
 )
 
+SHOWN = 6
+"""Features whose means a card shows."""
+
 RECORDS: Mapping[str, type] = {"Moments": Moments, "Weighing": Weighing}
 """Classes of which a file of moments is made; nothing else is."""
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureMoments:
+class MixtureMoments(Carded):
     r"""Expected sufficient statistics of rows under a mixture: all that an M-step needs of them.
 
     `GaussianMixture.moments` returns them, ``+`` adds those of other rows under the same mixture,
@@ -101,11 +105,26 @@ class MixtureMoments:
         return self.statistics.log_likelihood / self.weight if self.weight else np.nan
 
     def __repr__(self) -> str:
+        return f"<{self._title()}: {self.log_likelihood:.6g} nats a row>"
+
+    def _sheet(self) -> Sheet:
+        known = [
+            ("log likelihood", f"{self.log_likelihood:.6g} nats a row"),
+            ("sum of weights", f"{self.weight:,.6g}"),
+        ]
+        rows = [
+            (str(place), f"{count:,.6g}", ", ".join(f"{value:.4g}" for value in means[:SHOWN]))
+            for place, (count, means) in enumerate(zip(self.counts, self.means, strict=True))
+        ]
+        first = f"mean, of the first {SHOWN} features" if self.means.shape[1] > SHOWN else "mean"
+        grid = Grid("Components", ("component", "expected weight", first), rows, left=(2,))
+        return Sheet(self._title(), known, [grid])
+
+    def _title(self) -> str:
         k, d = self.statistics.reference.shape
         return (
-            f"<MixtureMoments of {self.rows} rows under {counted(k, 'component')} "
-            f"({self.covariance_type}) of {counted(d, 'feature')}: "
-            f"{self.log_likelihood:.6g} nats a row>"
+            f"MixtureMoments of {self.rows} rows under {counted(k, 'component')} "
+            f"({self.covariance_type}) of {counted(d, 'feature')}"
         )
 
     def __add__(self, other: object) -> MixtureMoments:

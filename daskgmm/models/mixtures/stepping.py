@@ -101,6 +101,6 @@ def check_steps(mixture: Any, parameters: Parameters) -> None:
     if because is not None:
         raise SettingError(
             f"This mixture makes no steps from moments: {because}. "
-            "Call fit on all rows, or fit a GaussianMixture without prior, noise, tails, "
+            "Fit anew to all rows, or fit a GaussianMixture without prior, noise, tails, "
             "noise_variance and missing='marginalise'."
         )

@@ -26,8 +26,11 @@ from daskgmm.models.mixtures.moments import MixtureMoments
 from daskgmm.models.mixtures.stepping import check_steps, maximised, moments_under
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.names import MARGINALISE
+from daskgmm.readers import remedy
 
 Kind = TypeVar("Kind")
+
+SET_SEEN = "Set it, mixture.n_seen_ = 10_000.0 (the sum of their weights), or give"
 
 SAME_WEIGHT = 1e-9
 """Relative difference of weights that is rounding."""
@@ -141,8 +144,7 @@ def _past(mixture: Any, asked: Update) -> Moments:
     if math.isnan(weight):
         raise SettingError(
             "It is not known how many rows this mixture holds: it was not fitted, stepped or "
-            "updated here. Set it, mixture.n_seen_ = 10_000.0 (the sum of their weights), or give "
-            "forget=1 to fit to the new rows alone."
+            f"updated here. {remedy(SET_SEEN, 'Give')} forget=1 to fit to the new rows alone."
         )
     parameters: Parameters = mixture._parameters()
     past = implied_moments(parameters, weight, float(mixture.reg_covar))

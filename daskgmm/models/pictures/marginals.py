@@ -21,6 +21,7 @@ from daskgmm.gaussian.density.column_moments import (
 from daskgmm.gaussian.density.data_units import with_moments
 from daskgmm.gaussian.density.log_joint import log_joint, squared_distances
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.readers import remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class Marginals:
         except SingularError as error:
             raise SettingError(
                 f"Component {error.index} has no density over these features: it has no variance "
-                "along some direction, as axes that `pca` left out have none. Give X, whose "
-                "density is drawn instead, or fit with more axes."
+                f"along some direction, as axes that pca left out have none. Give "
+                f"{remedy('X', 'DATA')}, whose density is drawn instead, or fit with more axes."
             ) from error
         density: Array = np.exp(log_joint(over, squared_distances(over, points)))
         return density

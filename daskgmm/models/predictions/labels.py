@@ -12,6 +12,7 @@ from daskgmm.models.predictions.in_memory import Names, apart, outputs_of, predi
 from daskgmm.models.predictions.lazy import predict_lazily
 from daskgmm.models.predictions.output import CLASS, COMPONENT, Output
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.readers import remedy
 from daskgmm.rows.labelled.arrays import Labelled
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ def check_names(grid: Labelled, names: Iterable[str]) -> None:
     taken = {*map(str, grid.dims), *map(str, grid.template.coords)}
     both = [name for name in dict.fromkeys(names) if name in taken]
     if both:
-        new = {both[0]: f"{both[0]}_of_x"}
+        new = f"{both[0]}_of_x"
+        how = remedy(f"X.rename({{{both[0]!r}: {new!r}}})", f"as {new}, in a copy of DATA")
         raise DataError(
             f"X has a dimension or coordinate {both[0]!r}, which is what predictions or one of "
-            f"their dimensions are called. Rename it: X.rename({new})."
+            f"their dimensions are called. Rename it: {how}."
         )
 
 
@@ -50,8 +52,12 @@ def check_dims(grid: Labelled) -> None:
     """Raise `DataError` if the grid is a single point, which no array of chunks is for."""
     if not grid.dims:
         raise DataError(
-            "X is a single point without dimensions. Predict it in memory, as with predict(X), or "
-            "give it a dimension: X.expand_dims('row')."
+            "X is a single point without dimensions. "
+            + remedy(
+                "Predict it in memory, as with predict(X), or give it a dimension: "
+                "X.expand_dims('row').",
+                "Give it a dimension, in a copy of DATA.",
+            )
         )
 
 

@@ -13,6 +13,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
+from daskgmm.models.predictions.naming import check_outputs
 from daskgmm.models.predictions.output import TOP, Asked, Make, Output
 from daskgmm.models.predictions.outputs import EXACT, NO_MAKERS, OUTPUTS
 from daskgmm.models.predictions.place import Place
@@ -20,7 +21,6 @@ from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.targets import are_targets, targets_of
 from daskgmm.names import DTYPES
-from daskgmm.spelling import did_you_mean
 
 
 def _made(name: str, make: Make, asked: Asked) -> tuple[Output, ...]:
@@ -128,13 +128,7 @@ class Outputs:
         """
         names = (names,) if isinstance(names, str) else names
         makers = {**OUTPUTS, **own}
-        unknown = [name for name in names if name not in makers]
-        if unknown or not names:
-            raise SettingError(
-                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'} (--outputs); give "
-                f"some of {', '.join(makers)}. If a module of yours adds it to them, import that "
-                f"first (--import).{did_you_mean(next(iter(unknown), ''), makers)}"
-            )
+        check_outputs(names, makers)
         if dtype is not None and dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         most = min(TOP, k) if top is None else top

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SettingError
 from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.readers import remedy
 
 COMPONENT = "component"
 """The dimension of posteriors, and its coordinate."""
@@ -252,8 +253,8 @@ class Asked:
         """Return the cluster of each component; raise `SettingError` if none were merged."""
         if self.clusters is None:
             raise SettingError(
-                f"output {name!r} is of mixtures whose components were merged to clusters: call "
-                "merge_components(X), or make such a model file with `daskgmm merge`."
+                f"output {name!r} is of mixtures whose components were merged to clusters: "
+                f"{remedy('call merge_components(X)', '`daskgmm merge` writes such a model file')}."
             )
         return self.clusters
 

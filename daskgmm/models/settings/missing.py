@@ -11,6 +11,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.names import HELDOUT, MARGINALISE
 from daskgmm.passes.transform import Transform
+from daskgmm.readers import remedy
 
 
 def check_missing(mixture: Any) -> None:
@@ -61,8 +62,8 @@ def check_whole_rows(mixture: Any, what: str) -> None:
     if mixture.missing == MARGINALISE:
         raise SettingError(
             f"{what} takes whole rows, and this mixture has missing='marginalise'. Set "
-            "missing='drop' (--missing drop), which leaves the others out: "
-            "mixture.set_params(missing='drop')."
+            "missing='drop' (--missing drop), which leaves the others out"
+            + remedy(": mixture.set_params(missing='drop').", ".")
         )
 
 
@@ -80,7 +81,7 @@ def check_imputes(mixture: Any) -> None:
     check_fills(mixture)
     raise SettingError(
         f"impute fills the gaps of rows, and this mixture has missing={mixture.missing!r}. "
-        "Call mixture.set_params(missing='marginalise') first (--missing marginalise)."
+        "Call mixture.set_params(missing='marginalise') first."
     )
 
 

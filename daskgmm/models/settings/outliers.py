@@ -12,6 +12,7 @@ from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.table import prior_of
+from daskgmm.readers import remedy
 
 ATTRIBUTES = {
     NOISE: ("noise_weight_", "noise_log_volume_"),
@@ -52,8 +53,11 @@ def check_outliers(mixture: Any) -> None:
     if noise and mixture.prior is not None and prior_of(mixture.prior).depends_on_rows:
         raise SettingError(
             "noise=True cannot be fitted with a prior that takes its mean and scale from all rows, "
-            "outliers included. Give prior=ConjugatePrior(mean=..., scale=...), or prior=None."
+            f"outliers included. {remedy(WITH_PRIOR, 'Leave out one of them')}."
         )
+
+
+WITH_PRIOR = "Give prior=ConjugatePrior(mean=..., scale=...), or prior=None"
 
 
 def check_same_outliers(mixture: Any) -> None:
@@ -109,8 +113,9 @@ def box_of(mixture: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     facts = getattr(mixture, "fitted_on_", None) or {}
     if "minimum" not in facts or "maximum" not in facts:
         raise ValueError(
-            "The box of the noise is unknown, as the mixture has no fitted_on_ with the ranges of "
-            "the columns. Fit it, or draw from the components alone: set noise_weight_ to 0."
+            "The box of the noise is unknown, as the mixture does not know the ranges of the "
+            "columns (fitted_on_). Fit it"
+            f"{remedy(', or draw from the components alone: set noise_weight_ to 0', '')}."
         )
     corners = np.array([facts["minimum"], facts["maximum"]], np.float64)
     coordinates = getattr(mixture, "coordinates_", None)

@@ -10,7 +10,7 @@ from daskgmm.drawing.criterion import criterion_curve
 from daskgmm.errors import (
     ChoiceWarning,
 )
-from daskgmm.markup.wanted import html_is_wanted
+from daskgmm.markup.carded import Carded
 from daskgmm.models.cards.sweep_card import sweep_card
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.fitting.estimator import MixtureEstimator
@@ -26,7 +26,7 @@ def checked(criterion: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Sweep:
+class Sweep(Carded):
     """Result of a sweep.
 
     Attributes
@@ -70,9 +70,7 @@ class Sweep:
         best, structure = (self.table[name][place] for name in ("n_components", "covariance_type"))
         return f"Sweep({self._tried()}; best by {self.criterion}: {best} {structure})"
 
-    def _repr_html_(self) -> str | None:
-        if not html_is_wanted():
-            return None
+    def _card(self) -> str:
         return sweep_card(self.table, self.criterion, f"Sweep: {self._tried()}")
 
     def _tried(self) -> str:

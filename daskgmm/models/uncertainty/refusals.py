@@ -26,6 +26,7 @@ from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.uncertainty.curvature import Curvature
+from daskgmm.readers import remedy
 
 NOISE = ARGUMENTS["noise"]
 
@@ -62,10 +63,13 @@ LEAST_TOL = 1e-12
 
 BOOTSTRAP = "take the spread of fits to rows that are drawn with replacement (a bootstrap)"
 
-GO_ON = (
-    "If these are the rows of the fit, fit again with {} (--tol) and a large max_iter "
-    "(--max-iter), with warm_start=True from here; else fit to these rows."
-)
+
+def go_on(tol: str) -> str:
+    """Return what to do about a fit that ended too early, with a tolerance as said."""
+    return (
+        f"If these are the rows of the fit, fit again with {tol} (--tol) and a large max_iter "
+        f"(--max-iter){remedy(', with warm_start=True from here', '')}; else fit to these rows."
+    )
 
 
 def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> ScoreChart:
@@ -198,7 +202,7 @@ def check_slope(slope: Array, total: float, farthest: float = LARGEST_STEP) -> N
         raise ValueError(
             "The parameters are at no maximum of the likelihood of these rows: a step of EM moves "
             f"them by {_up_to(step)} what would be standard errors if components were known. "
-            f"{GO_ON.format('a smaller tol')}"
+            f"{go_on('a smaller tol')}"
         )
 
 
@@ -247,7 +251,7 @@ def check_at_maximum(distance: float, left: float, total: float) -> None:
     raise ValueError(
         f"The parameters are {far} standard errors from the maximum of the likelihood of these "
         f"rows{below}, and intervals about them would be off. "
-        f"{GO_ON.format(f'tol={tol:.0e}' if near and told else 'a smaller tol')}"
+        f"{go_on(f'tol={tol:.0e}' if near and told else 'a smaller tol')}"
     )
 
 

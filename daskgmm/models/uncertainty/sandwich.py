@@ -51,6 +51,7 @@ from daskgmm.models.uncertainty.refusals import (
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
+from daskgmm.rows.checks.layout import AS_NUMBERS
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.user_warnings import warn_user
@@ -159,10 +160,7 @@ def _of_groups(message: str) -> str:
         ("sample_weight", "groups"),
         ("no path of weights", "no path of group numbers"),
         ("Give one weight", "Give one group number"),
-        (
-            "select numeric columns, or convert them with astype(float)",
-            "of names make whole numbers with pandas.factorize(groups)[0]",
-        ),
+        (AS_NUMBERS, "of names make whole numbers with pandas.factorize(groups)[0]"),
     ):
         message = message.replace(weights, groups)
     return message

@@ -13,7 +13,8 @@ from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.models.uncertainty.table import table
+from daskgmm.markup.carded import Carded, Sheet
+from daskgmm.models.uncertainty.table import sheet, table
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ class Intervals:
 
 
 @dataclass(frozen=True, eq=False)
-class StandardErrors:
+class StandardErrors(Carded):
     """Standard errors of the parameters of a fitted mixture, in the shapes of its attributes.
 
     Attributes
@@ -231,9 +232,15 @@ class StandardErrors:
         return table(self, level)
 
     def __str__(self) -> str:
-        return f"{repr(self).strip('<>')}\n\n{self.table()}"
+        return f"{self._title()}\n\n{self.table()}"
 
     def __repr__(self) -> str:
+        return f"<{self._title()}>"
+
+    def _sheet(self) -> Sheet:
+        return sheet(self, self._title())
+
+    def _title(self) -> str:
         k, d = self.means.shape
         rows, units = counted(self.rows, "row"), counted(self.units, self.unit)
         if self.unit == "row":
@@ -241,7 +248,7 @@ class StandardErrors:
         else:
             told = f"{rows} in {units}"
         return (
-            f"<StandardErrors of {counted(k, 'component')} in {counted(d, 'feature')}, from {told}>"
+            f"StandardErrors of {counted(k, 'component')} in {counted(d, 'feature')}, from {told}"
         )
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daskgmm.markup.carded import Grid, Sheet
+
 if TYPE_CHECKING:
     from daskgmm.models.uncertainty.standard_errors import StandardErrors
 
@@ -30,13 +32,8 @@ Line = tuple[str, float, float, float, float]
 
 def table(errors: StandardErrors, level: float) -> str:
     """Return the table, with confidence intervals that cover with this probability."""
-    along_axes = errors.estimates.along_axes
-    lines = list(_lines(errors if along_axes else errors.in_data_units(), level))
-    width = 1 + max(len(name) for name, *_ in lines)
-    cells = [
-        (name, *written((value, low, high), error), f"{float(f'{error:.{DIGITS}g}'):g}")
-        for name, value, error, low, high in lines
-    ]
+    along_axes, cells = errors.estimates.along_axes, cells_of(errors, level)
+    width = 1 + max(len(name) for name, *_ in cells)
     room = max(len(ESTIMATE), *(len(value) for _, value, *_ in cells))
     head = f"{'':{width}}{ESTIMATE:>{room}}  {ERROR}  {100 * level:.4g} % interval"
     rows = [
@@ -44,6 +41,26 @@ def table(errors: StandardErrors, level: float) -> str:
         for name, value, low, high, error in cells
     ]
     return "\n".join([*([AXES, ""] if along_axes else []), head, *rows])
+
+
+def cells_of(errors: StandardErrors, level: float) -> list[tuple[str, ...]]:
+    """Return of each parameter its name, estimate, both ends of its interval, and its error."""
+    own = errors if errors.estimates.along_axes else errors.in_data_units()
+    return [
+        (name, *written((value, low, high), error), f"{float(f'{error:.{DIGITS}g}'):g}")
+        for name, value, error, low, high in _lines(own, level)
+    ]
+
+
+def sheet(errors: StandardErrors, title: str, level: float = 0.95) -> Sheet:
+    """Return what a card says of standard errors."""
+    rows = [
+        (name, value, error, f"{low} to {high}")
+        for name, value, low, high, error in cells_of(errors, level)
+    ]
+    header = ("", ESTIMATE, ERROR, f"{100 * level:.4g} % interval")
+    notices = [AXES] if errors.estimates.along_axes else []
+    return Sheet(title, grids=[Grid("Parameters", header, rows)], notices=notices)
 
 
 def written(values: Sequence[float], error: float) -> tuple[str, ...]:

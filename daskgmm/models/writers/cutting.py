@@ -15,9 +15,15 @@ from daskgmm.errors import DataError
 from daskgmm.models.predictions.labels import check_dims, check_names, kept_attributes
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.template import writable_template
+from daskgmm.readers import remedy
 from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
+
+FIND_LENGTHS = (
+    "For a dask array call X.compute_chunk_sizes() first; for a data frame write to Parquet "
+    "instead, with predict_to_parquet."
+)
 
 CHUNK_ROWS = 1 << 17
 """Rows of a chunk, about: 2 MB of 18 posteriors in uint8, 9 MB in float32."""
@@ -146,9 +152,8 @@ def _row_layout(
     n = rows.n_rows
     if n is None:
         raise DataError(
-            "The number of rows is not known before they are read. For a dask array call "
-            "X.compute_chunk_sizes() first; for a data frame write to Parquet instead, with "
-            "predict_to_parquet."
+            "The number of rows is not known before they are read. "
+            f"{remedy(FIND_LENGTHS, 'Write to Parquet: name --out so, such as labels.parquet.')}"
         )
     sizes = _sizes(chunks, dims, (_chunk_rows(rows, scaled=scaled),), (n,))
     layout = Layout(dims, (n,), *_with_shards(sizes, shards, dims, (n,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -11,20 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
+from daskgmm.markup.card import with_bar
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import same_values
 from daskgmm.models.writers.tally import Tally, WrittenBatch
-from daskgmm.models.writers.target import Target
+from daskgmm.models.writers.target import Target, left_behind
+from daskgmm.names import PREDICTIONS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Progress, Task, Work
 
 Add = Callable[[WrittenBatch], None]
 
+LOGGER = logging.getLogger(PREDICTIONS)
+"""Tells whether a run goes on with what an interrupted one wrote."""
+
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Written(Carded):
     """Record of a run that has ended.
 
     Attributes
@@ -47,6 +55,16 @@ class Written:
     counts: NDArray[np.int64]
     missing: int
     outliers: int = 0
+
+    def _sheet(self) -> Sheet:
+        named = [*enumerate(self.counts.tolist()), ("out", self.outliers), ("none", self.missing)]
+        rows = [
+            (str(name), f"{count:,}", with_bar(f"{count / self.rows:.1%}", count / self.rows))
+            for name, count in named
+            if count
+        ]
+        grid = Grid("Rows by label", ("label", "rows", "share"), rows, left=())
+        return Sheet(f"Predictions of {counted(self.rows, 'row')}", [("path", self.path)], [grid])
 
 
 @dataclass(frozen=True)
@@ -112,7 +130,14 @@ class Job(ABC):
         as_now = tally is not None and self._adds_up(tally)
         if tally is not None and as_now and same_values(self.data, tally, self.tasks):
             self.target.go_on(self.identity, tally)
+            if tally.done:
+                batches = counted(len(self.data.batches), "batch", "es")
+                LOGGER.info("going on from what is written, %d of %s", len(tally.done), batches)
             return tally
+        if left_behind(self.target.address) is not None:
+            LOGGER.info(
+                "beginning anew: what is written is of another model, other data or settings"
+            )
         tally = Tally(np.zeros(self.n_counts, np.int64))
         self.target.begin(self.identity, tally, self.make)
         return tally

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.names import PARQUET_SUFFIXES
+from daskgmm.readers import remedy
 from daskgmm.storage.address import Address, path_text
 from daskgmm.storage.masking import shown
 
@@ -64,12 +65,12 @@ def check_predictions_name(out: str | os.PathLike[str]) -> None:
 
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no Zarr group."""
-    _check(out, PARQUET_SUFFIXES, f"the predictions would be Zarr. {_PREDICTIONS}")
+    _check(out, PARQUET_SUFFIXES, f"the predictions would be Zarr. {_others()}")
 
 
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
-    _check(out, ZARR, f"the predictions would be Parquet. {_PREDICTIONS}")
+    _check(out, ZARR, f"the predictions would be Parquet. {_others()}")
 
 
 def check_array_name(out: str | os.PathLike[str]) -> None:
@@ -77,15 +78,18 @@ def check_array_name(out: str | os.PathLike[str]) -> None:
     _check(
         out,
         PARQUET_SUFFIXES,
-        "a sample is a Zarr array. Name it so, such as sample.zarr; rows of `sample_lazily` can be "
-        "written in other formats.",
+        "a sample is a Zarr array. Name it so, such as sample.zarr"
+        f"{remedy('; rows of `sample_lazily` can be written in other formats', '')}.",
     )
 
 
-_PREDICTIONS = (
-    "Write Zarr, such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). "
-    "xarray and pandas read these, and write other formats."
-)
+def _others() -> str:
+    """Return how predictions come to other formats."""
+    return (
+        "Write Zarr, such as labels.zarr, or Parquet, such as labels.parquet"
+        f"{remedy(' (predict_to_parquet)', '')}. xarray and pandas read these, and write other "
+        "formats."
+    )
 
 
 def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], advice: str) -> None:

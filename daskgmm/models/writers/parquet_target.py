@@ -12,7 +12,7 @@ from pathlib import Path
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.target import Target
 from daskgmm.names import PARQUET_SUFFIXES
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.local import same_text
 from daskgmm.storage.masking import shown
 

@@ -31,7 +31,7 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
 from daskgmm.rows.parquet.files import CHECKED
 from daskgmm.rows.retries import retried
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 COMPONENTS = b"daskgmm.n_components"

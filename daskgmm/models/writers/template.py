@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
 from daskgmm.rows.checks.layout import REAL_KINDS
 
 if TYPE_CHECKING:
@@ -140,6 +141,6 @@ def _check(name: Any, template: xr.Dataset) -> None:
         said = str(error).partition("\n")[0]
         why = f"{type(error).__name__}: {said}"
         raise DataError(
-            f"Zarr cannot hold the coordinate {str(name)!r} of X ({why}). Leave it out: "
-            f"X.drop_vars({name!r})."
+            f"Zarr cannot hold the coordinate {str(name)!r} of X ({why}). Leave it out"
+            f"{remedy(f': X.drop_vars({name!r})', ', in a copy of DATA')}."
         ) from error

@@ -12,9 +12,12 @@ import numpy as np
 
 from daskgmm.companions import LABELS, WEIGHTS, entry_of
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
 
 REAL_KINDS = "biuf"
 """Kinds of `numpy.dtype` that are real numbers: boolean, integers, floating."""
+
+AS_NUMBERS = "select numeric columns, or convert them with astype(float)"
 
 NONE_GIVEN = {
     WEIGHTS: "Without sample_weight all rows weigh the same.",
@@ -26,7 +29,7 @@ DATES = {
     "X": "not numbers. Convert them to a duration in a unit of your choice, for example "
     "(t - t0) / np.timedelta64(1, 's')",
     WEIGHTS: "no weights, which are numbers. Give one number for each row",
-    LABELS: "no labels, which are whole numbers. Make some with pandas.factorize(labels)",
+    LABELS: "no labels, which are whole numbers",
 }
 """What dates are not, and what to do, by argument."""
 
@@ -63,7 +66,10 @@ def check_weights(
     if len(shape) != 1:
         wanted = "(n,), n being the number of rows" if n_rows is None else _text((n_rows,))
         how = (
-            f"Take one column, as {name}[:, 0], or a single one with {name}.ravel()."
+            remedy(
+                f"Take one column, as {name}[:, 0], or a single one with {name}.ravel().",
+                f"Name a column of a table, or an array of one {entry_of(name)} a row.",
+            )
             if shape
             else NONE_GIVEN[name]
         )
@@ -88,7 +94,8 @@ def check_real(dtype: Any, name: str) -> None:
     _check_unstructured(dtype, name)
     if kind in "mM":
         raise DataError(
-            f"{name} has dtype {dtype}; dates and durations are {DATES.get(name, DATES['X'])}."
+            f"{name} has dtype {dtype}; dates and durations are {DATES.get(name, DATES['X'])}"
+            + (remedy(". Make some with pandas.factorize(labels).", ".") if name == LABELS else ".")
         )
     raise DataError(f"{name} has dtype {dtype}, which is not numeric; {_numbers_for(name)}.")
 
@@ -96,11 +103,13 @@ def check_real(dtype: Any, name: str) -> None:
 def _numbers_for(name: str) -> str:
     """Return how to give numbers as the argument of this name."""
     if name == LABELS:
-        return (
-            "labels are whole numbers. Of names make some with pandas.factorize(labels), or fit a "
-            "GaussianMixtureClassifier, which takes names in arrays, lists and series in memory"
+        return "labels are whole numbers. " + remedy(
+            "Of names make some with pandas.factorize(labels), or fit a "
+            "GaussianMixtureClassifier, which takes names in arrays, lists and series in "
+            "memory",
+            "A classifier (--classifier) takes names in a column of a table",
         )
-    return "select numeric columns, or convert them with astype(float)"
+    return remedy(AS_NUMBERS, "write an array of its numbers alone")
 
 
 def _check_unstructured(dtype: Any, name: str, axes: int = 1) -> None:
@@ -118,30 +127,39 @@ def _check_unstructured(dtype: Any, name: str, axes: int = 1) -> None:
         "" if len(numeric) == len(kind.names) else f" Choose those of numbers first: {numeric}."
     )
     each = name if axes == 1 else f"{name}.ravel()"
-    raise DataError(
-        f"{has}, and an array of rows x columns is needed.{chosen} Make it one with "
+    how = remedy(
+        f"{chosen} Make it one with "
         f"numpy.lib.recfunctions.structured_to_unstructured({each}), or where it is an array of "
         "Dask (dask.array.from_array makes one of Zarr, HDF5 and memory maps) with "
         f"{each}.map_blocks(structured_to_unstructured, new_axis=1, "
-        f"chunks=({each}.chunks[0], ({len(numeric)},)), dtype=float)."
+        f"chunks=({each}.chunks[0], ({len(numeric)},)), dtype=float).",
+        " Write it as such an array, or as a table (Parquet).",
     )
+    raise DataError(f"{has}, and an array of rows x columns is needed.{how}")
 
 
 def _too_few_axes(axes: int) -> str:
     got = "scalar" if axes == 0 else "1D"
-    return (
-        f"Expected 2D array, got {got} array instead. Reshape your data either using "
-        "array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if it "
-        "contains a single sample."
+    how = remedy(
+        "Reshape your data either using array.reshape(-1, 1) if your data has a single feature or "
+        "array.reshape(1, -1) if it contains a single sample.",
+        "Write it as rows x columns, with one column if it has a single feature: "
+        "array.reshape(-1, 1) of NumPy. Of a Zarr array --features '' says that each value is a "
+        "row.",
     )
+    return f"Expected 2D array, got {got} array instead. {how}"
 
 
 def _too_many_axes(shape: Sequence[Any]) -> str:
+    how = remedy(
+        "move the axis of features last and flatten the others with "
+        "array.reshape(-1, array.shape[-1]); a Zarr array is first opened with "
+        "dask.array.from_zarr, then reshaped.",
+        "write it so, or as a Zarr array, of which --features names the axes of features.",
+    )
     return (
         f"Expected 2D array, got {len(shape)}D array instead, of shape {_text(shape)}. A mixture "
-        "needs rows x columns: move the axis of features last and flatten the others with "
-        "array.reshape(-1, array.shape[-1]); a Zarr array is first opened with "
-        "dask.array.from_zarr, then reshaped."
+        f"needs rows x columns: {how}"
     )
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Iterable
+
+SPECIAL = frozenset(" \t\"'()&;|<>$`\\*?[]#~!{}")
+"""Characters that a shell takes for its own; letters of any alphabet are not among them."""
 
 
 def names_text(names: Iterable[str]) -> str:
@@ -17,6 +21,11 @@ def names_text(names: Iterable[str]) -> str:
 def quoted(name: str) -> str:
     """Return a name as it stands among others in a text."""
     return names_text([name])
+
+
+def typed(text: str) -> str:
+    """Return a value of an option as it is typed in a shell."""
+    return shlex.quote(text) if set(text) & SPECIAL else text
 
 
 def names_of_text(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from daskgmm.errors import DataError, SourceError
+from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.spelling import did_you_mean
 from daskgmm.storage.masking import shown
 
@@ -86,6 +87,10 @@ def names_within(x: Any) -> tuple[str, ...] | None:
     return () if streams else None
 
 
+COLUMNS = "name the features with --columns, as {numbers_typed}"
+"""What to type where some columns hold no numbers; see `check_numbers`."""
+
+
 def check_numbers(
     kinds: Mapping[str, tuple[np.dtype[Any] | None, str]], what: str, how: str
 ) -> None:
@@ -93,13 +98,17 @@ def check_numbers(
 
     For each column `kinds` has the NumPy type, or None, and the name of the stored type; the
     message says whose columns they are (`what`) and how to leave them out: `how` is the call, with
-    {others} for their names, or {numbers} for those of all others.
+    {others} for their names, or {numbers} for those of all others, as {numbers_typed} with commas
+    alone between them.
     """
     others = [name for name, (dtype, _) in kinds.items() if dtype is None]
     if not others:
         return
-    numbers = listed(repr(name) for name in kinds if name not in others)
-    call = how.format(others=listed(map(repr, others)), numbers=numbers)
+    left = [name for name in kinds if name not in others]
+    numbers = listed(map(repr, left))
+    call = how.format(
+        others=listed(map(repr, others)), numbers=numbers, numbers_typed=typed_names(left)
+    )
     error = NotNumbersError(
         f"{shown(what)} has columns that are not numbers: "
         f"{listed(f'{name!r} ({kinds[name][1]})' for name in others)}. "
@@ -107,6 +116,12 @@ def check_numbers(
     )
     error.kinds = {name: kinds[name][1] for name in others}
     raise error
+
+
+def typed_names(names: Sequence[str]) -> str:
+    """Return names as they are typed behind an option, the first `LISTED_COLUMNS` of them."""
+    more = ",..." if len(names) > LISTED_COLUMNS else ""
+    return typed(f"{names_text(names[:LISTED_COLUMNS])}{more}")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from daskgmm.companions import ARGUMENTS, GROUPS, LABELS, WEIGHTS, Companions
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
 from daskgmm.rows.checks.naming import NotNumbersError
 from daskgmm.rows.companions.noise import column_names
 from daskgmm.rows.tables.text_columns import TEXT, word_of
@@ -18,14 +19,11 @@ ADVICE = {
     WEIGHTS: "weights are numbers. Name a column of numbers",
     LABELS: "a label is a whole number or, of a classifier, a text. Name a column of such labels",
     NOISE: "variances are numbers. Name columns of numbers",
-    GROUPS: "groups are whole numbers. Make some of it: pandas.factorize(column)[0]",
+    GROUPS: "groups are whole numbers",
 }
 """What the columns that an argument names hold, and what to do."""
 
-TEXTS_OF_A_MIXTURE = (
-    "components have numbers. Fit a GaussianMixtureClassifier (--classifier), whose classes have "
-    "names"
-)
+FACTORISED = ". Make some of it: pandas.factorize(column)[0]"
 
 
 @contextmanager
@@ -56,6 +54,10 @@ def not_numbers(argument: str, name: str, kind: str) -> DataError:
     """Return the error for a column of a type of this name, which an argument names."""
     word = word_of(kind)
     holds = word if word == kind else f"{word} ({kind})"
-    # A classifier has read its texts as such.
-    what = TEXTS_OF_A_MIXTURE if (argument, word) == (LABELS, TEXT) else ADVICE[argument]
+    what = ADVICE[argument]
+    if (argument, word) == (LABELS, TEXT):  # a classifier has read its texts as such
+        classifier = remedy("GaussianMixtureClassifier", "classifier (--classifier)")
+        what = f"components have numbers. Fit a {classifier}, whose classes have names"
+    if argument == GROUPS:
+        what += remedy(FACTORISED, ". Number them in a column of their own")
     return DataError(f"{argument} is the column {name!r}, which holds {holds}, and {what}.")

@@ -15,7 +15,7 @@ from daskgmm.errors import DaskGMMError, DataError, SourceError
 from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.csv.digits import LONG, LONG_INTEGERS, long_integers, rounding
 from daskgmm.rows.csv.start import is_utf8
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 from daskgmm.user_warnings import warn_user
 

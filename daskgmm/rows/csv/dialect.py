@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daskgmm.errors import SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.csv.start import start_of
-from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
 from daskgmm.user_warnings import warn_user
 
@@ -18,9 +18,19 @@ DELIMITERS = ";\t|,"
 """Those that are recognised by the first line: the one that makes the most fields of it; of
 several the first, as commas may be decimal points."""
 
+MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null",
+)  # fmt: skip
+"""Texts that stand for a missing value, as Arrow takes them; its import takes 0.1 s."""
+
 SUFFIXES = (".csv", ".tsv")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
 ALL_SUFFIXES = tuple(a + b for a in SUFFIXES for b in COMPRESSED)
+
+
+WITH_ENCODING = ("csv_to_parquet(encoding='latin-1')", "`daskgmm convert --encoding latin-1`")
+"""How a file of another encoding is converted, by who reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +114,8 @@ class Dialect:
 
     @property
     def missing_values(self) -> list[str]:
-        """All texts that stand for a missing value: those of Arrow, and `missing`."""
-        return [*require("pyarrow.csv").ConvertOptions().null_values, *self.missing]
+        """All texts that stand for a missing value."""
+        return [*MISSING, *self.missing]
 
     @property
     def columns(self) -> list[str]:
@@ -125,7 +135,7 @@ class Dialect:
         """Return the error for a file that has another encoding."""
         return SourceError(
             f"{address} is not encoded as {self.encoding}. Convert it with its own encoding, by "
-            "`daskgmm convert --encoding latin-1` or csv_to_parquet(encoding='latin-1'): latin-1 "
+            f"{remedy(*WITH_ENCODING)}: latin-1 "
             "or cp1252 of older programs on Windows, utf-16 of exports as Unicode text."
         )
 
@@ -133,10 +143,16 @@ class Dialect:
 @contextmanager
 def opened(address: Address) -> Iterator[tuple[Any, Any]]:
     """Yield the file as bytes, and as it is stored, whose position tells how far reading is."""
-    from fsspec.compression import compr
-    from fsspec.utils import infer_compression
-
     with address.explain(SourceError, f"{address} cannot be read", "Is the path right?"):
+        path = address.path
+        if path is not None and path.suffix.lower() in SUFFIXES and path.is_file():
+            with path.open("rb") as plain:
+                yield plain, plain
+            return
+        # Its import takes longer than what is wrong with a table should take to be told.
+        from fsspec.compression import compr
+        from fsspec.utils import infer_compression
+
         system, name = address.system
         if not system.exists(name):
             # It imports Zarr, which the names of columns do not wait for.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 EXACT = 2.0**53

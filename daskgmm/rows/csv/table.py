@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from daskgmm.errors import SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.checks.naming import check_among, check_numbers
+from daskgmm.rows.checks.naming import COLUMNS, check_among, check_numbers
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
-from daskgmm.rows.tables.arrow_columns import number_type, require
+from daskgmm.rows.tables.arrow_columns import number_type
 from daskgmm.rows.tables.frames import arrow_array
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 MOST_BYTES = 64 << 20
@@ -26,7 +28,7 @@ def read_small(address: Address) -> Any:
         raise SourceError(
             f"{address} has {size / 1e6:,.0f} MB, and CSV is read into memory up to "
             f"{MOST_BYTES / 1e6:.0f} MB alone, as it cannot be read in parts. Write it to Parquet "
-            "once: daskgmm convert, or daskgmm.csv_to_parquet."
+            f"once: {remedy('daskgmm.csv_to_parquet', '`daskgmm convert`')}."
         )
     dialect = Dialect().of_file(address)
     dialect.warn(address)
@@ -88,4 +90,4 @@ def _check_numbers(table: Any, columns: Sequence[str] | None, source: str) -> No
     check_among(names, table.schema.names, source)
     types = {name: table.schema.field(name).type for name in names}
     kinds = {name: (number_type(kind, nulls=True), str(kind)) for name, kind in types.items()}
-    check_numbers(kinds, source, "daskgmm.open_data(path, columns=[{numbers}]), or --columns")
+    check_numbers(kinds, source, remedy("daskgmm.open_data(path, columns=[{numbers}])", COLUMNS))

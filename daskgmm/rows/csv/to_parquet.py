@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError, OutputError
+from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.parquet.files import CHECKED
-from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.arrow_texts import is_text
+from daskgmm.rows.tables.requiring import require
 from daskgmm.rows.tables.text_columns import LOOKED_AT, mostly_numbers
 from daskgmm.storage.address import Address, Paths
 from daskgmm.storage.local import check_place, exists
@@ -29,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Converted:
+class Converted(Carded):
     """What was written.
 
     Attributes
@@ -45,6 +47,10 @@ class Converted:
     path: str
     rows: int
     columns: dict[str, str]
+
+    def _sheet(self) -> Sheet:
+        grid = Grid("Columns", ("column", "type"), [*self.columns.items()], left=(0, 1))
+        return Sheet(f"{counted(self.rows, 'row')} of Parquet", [("path", self.path)], [grid])
 
     @property
     def text_columns(self) -> tuple[str, ...]:

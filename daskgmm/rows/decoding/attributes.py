@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
 
 
 def one_number(name: str, value: Any) -> float | None:
@@ -57,9 +58,10 @@ def refused(name: str, value: Any) -> DataError:
 
 def dropped(name: str) -> str:
     """Return advice on dropping an attribute, also of a file that must not change."""
-    return (
+    return remedy(
         f"drop it: del X.attrs[{name!r}], in a file opened with mode='r+'; or leave all attributes "
-        "out, with dask.array.from_array(X, chunks=...)"
+        "out, with dask.array.from_array(X, chunks=...)",
+        "drop it from DATA",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from daskgmm.readers import remedy
 from daskgmm.storage.address import Address
 
 RASTERS = (".tif", ".tiff")
@@ -20,11 +21,14 @@ ENGINES = {
 }
 """Advice on the package with which xarray opens a file, by its suffix."""
 
+TEXT = ".txt"
+SPREADSHEETS = (".xls", ".xlsx", ".ods")
+
 OPENED_WITH = {
-    ".txt": "dask.dataframe.read_csv(path)",
+    TEXT: "dask.dataframe.read_csv(path)",
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "dask.dataframe.read_json(path)"),
     **dict.fromkeys((".feather", ".arrow", ".ipc"), "polars.read_ipc(path)"),
-    **dict.fromkeys((".xls", ".xlsx", ".ods"), "pandas.read_excel(path)"),
+    **dict.fromkeys(SPREADSHEETS, "pandas.read_excel(path)"),
     ".orc": "dask.dataframe.read_orc(path)",
     ".npz": "numpy.load(path)['name of the array']",
     ".mat": "scipy.io.loadmat(path)['name of the array']",
@@ -43,17 +47,26 @@ def how_to_open(address: Address) -> str | None:
     suffix = suffix_of(address.url)
     if suffix in LABELLED:
         dims = "('band',)" if suffix in RASTERS else "(...)"
-        return (
-            f"{address} holds labelled arrays: open it with daskgmm.open_labelled(path), naming "
-            f"variables=[...] where it has several, and fit that with feature_dims={dims}. On the "
-            "command line say --variables and --features."
+        how = remedy(
+            "open it with daskgmm.open_labelled(path), naming variables=[...] where it has "
+            f"several, and fit that with feature_dims={dims}",
+            "say with --variables and --features what the features are",
         )
+        return f"{address} holds labelled arrays: {how}."
     if suffix in OPENED_WITH:
-        return (
-            f"{address} is no file of rows that can be read in chunks: open it with "
-            f"{OPENED_WITH[suffix]} and fit what that returns, or write it to Parquet, which the "
-            "command line reads too."
-        )
+        call = OPENED_WITH[suffix]
+        open_it = f"open it with {call} and fit what that returns, or write it to Parquet"
+        how = remedy(open_it, _typed(address, suffix))
+        return f"{address} is no file of rows that can be read in chunks: {how}."
     if suffix == ".npy":
         return f"{address} is a .npy file at a URL, and only local ones are mapped: copy it here."
     return None
+
+
+def _typed(address: Address, suffix: str) -> str:
+    """Return what makes a file that the command line reads of one of this suffix."""
+    if suffix == TEXT:
+        return f"`daskgmm convert {address} --out FILE` writes it to Parquet"
+    if suffix in SPREADSHEETS:
+        return "save it as CSV in the program that made it"
+    return f"open it with {OPENED_WITH[suffix]} in Python, and write it to Parquet"

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, DecodingWarning, SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.decoding.attributes import dropped, floating_type, numbers, one_number, word
 from daskgmm.rows.zarr_nodes.node import address_of
 from daskgmm.user_warnings import warn_user
@@ -304,9 +305,12 @@ def _warn_of_others(array: xr.DataArray, applied: Decoding, what: str) -> None:
     only = f" (but for {nodata}, which is missing)" if nodata else ""
     warn_user(
         f"The attributes {attributes} of {what} are not applied{only}: nothing says that its "
-        "values are as they were stored, and arithmetic keeps attributes. If values were computed "
-        "or decoded, drop these attributes, as with X.drop_attrs(). If they are as stored, say so: "
-        "X.encoding['dtype'] = X.dtype.",
+        "values are as they were stored, and arithmetic keeps attributes. "
+        + remedy(
+            "If values were computed or decoded, drop these attributes, as with X.drop_attrs(). "
+            "If they are as stored, say so: X.encoding['dtype'] = X.dtype.",
+            "If values were computed or decoded, write DATA without these attributes.",
+        ),
         DecodingWarning,
     )
 
@@ -322,7 +326,7 @@ def _refuse_packed_bands(attributes: Mapping[str, Any]) -> None:
                 f"The attribute {name}={value!r} of X says that each band is packed otherwise. "
                 "Unpack them as they are opened, with rioxarray.open_rasterio(..., "
                 "mask_and_scale=True), or band by band; if the values are unpacked, drop the "
-                f"attribute: del X.attrs[{name!r}]."
+                f"attribute{remedy(f': del X.attrs[{name!r}]', '')}."
             )
 
 

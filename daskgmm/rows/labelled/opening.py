@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import zarr
 
 from daskgmm.errors import SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.checks.layout import REAL_KINDS
+from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.decoding.attributes import numbers
 from daskgmm.rows.decoding.file_kinds import ENGINES, LABELLED, suffix_of
 from daskgmm.rows.decoding.nodata import (
@@ -297,7 +299,7 @@ def _chosen(
     if along:
         raise SourceError(
             f"{along[0]!r} is the coordinate of a dimension of {address}, which is no variable "
-            "of its own. Write it as one, or broadcast it in Python with xarray."
+            f"of its own. Write it as one{remedy(', or broadcast it with xarray', '')}."
         )
     mappings = grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
     if variables:
@@ -327,10 +329,12 @@ def _only(address: Address, dataset: xr.Dataset, beside: Sequence[str]) -> list[
         raise SourceError(f"{address} holds no variables but coordinates; give one that has some.")
     every = {name: array.dims for name, array in data.items()}
     numeric = {name: dims for name, dims in every.items() if data[name].dtype.kind in REAL_KINDS}
+    how = remedy(
+        ", and in feature_dims along which dimensions, if any: open_data(path, variables=[...])",
+        f": {suggested(numeric or every)}",
+    )
     raise SourceError(
-        f"{address} holds variables; say which are the features, and in feature_dims "
-        f"(--features) along which dimensions, if any: open_data(path, variables=[...]), on the "
-        f"command line {suggested(numeric or every)}. It holds:{_listing(data)}"
+        f"{address} holds variables; say which are the features{how}. It holds:{_listing(data)}"
     )
 
 
@@ -339,10 +343,12 @@ def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
     grids = Counter(dims.values())
     grid = max(grids, key=lambda some: (grids[some], len(some)))
     names = [name for name, own in dims.items() if own == grid]
-    options = f"--variables {','.join(names)}"
+    options = f"--variables {typed(names_text(names))}"
     if len(names) > 1 or len(grid) < 2:
         return options
-    return f"{options} --features {grid[-1]} (its points are features), or {options} alone"
+    return (
+        f"{options} --features {typed(str(grid[-1]))} (its points are features), or {options} alone"
+    )
 
 
 def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:

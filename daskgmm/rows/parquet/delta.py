@@ -14,8 +14,9 @@ from urllib.parse import unquote
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.parquet.table_formats import DELTA, LoggedTable
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.parquet.formats import DELTA
+from daskgmm.rows.parquet.table_formats import LoggedTable
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import shown
 

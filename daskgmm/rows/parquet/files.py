@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from daskgmm.errors import SourceError
 from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.parquet.table_formats import tables_above
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 from daskgmm.storage.file_systems import protocols
 

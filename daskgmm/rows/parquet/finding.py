@@ -21,8 +21,9 @@ from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.parquet.data_file import DataFile
 from daskgmm.rows.parquet.delta import live_files
 from daskgmm.rows.parquet.files import file_system
+from daskgmm.rows.parquet.formats import DELTA
 from daskgmm.rows.parquet.hive import hive_columns
-from daskgmm.rows.parquet.table_formats import DELTA, LoggedTable, table_within, tables_above
+from daskgmm.rows.parquet.table_formats import LoggedTable, table_within, tables_above
 from daskgmm.storage.address import Address
 
 

@@ -15,7 +15,8 @@ from daskgmm.rows.checks.naming import check_among, check_numbers
 from daskgmm.rows.parquet.data_file import DataFile
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
-from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_type, require
+from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_type
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 FOOTER_THREADS = 16

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """The value in the name of a directory whose rows have a null."""

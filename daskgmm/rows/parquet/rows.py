@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from daskgmm.errors import DataError
+from daskgmm.readers import remedy
+from daskgmm.rows.checks.naming import COLUMNS
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.parquet.features import feature_columns
 from daskgmm.rows.parquet.files import in_memory
@@ -63,7 +65,8 @@ class ParquetRows(Rows):
         if not features:
             raise DataError(f"No columns of {footers[0].address} are left; choose at least one.")
         names = [column.name for column in features]
-        types = column_types(footers, names, "open_parquet(path, [{numbers}]), or --columns")
+        how = remedy("daskgmm.open_parquet(path, [{numbers}])", COLUMNS)
+        types = column_types(footers, names, how)
         self.dtype = np.result_type(*types.values())
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
         self.in_process = in_memory(footers[0].address)

@@ -15,8 +15,9 @@ from daskgmm.rows.checks.naming import listed
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.retries import retried_stream
-from daskgmm.rows.tables.arrow_columns import fill, fill_lists, require
+from daskgmm.rows.tables.arrow_columns import fill, fill_lists
 from daskgmm.rows.tables.features import FeatureColumn
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 Made = TypeVar("Made")

@@ -23,8 +23,8 @@ from daskgmm.rows.parquet.footers import (
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups
 from daskgmm.rows.retries import retried_stream
-from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.keyed import KeyedRows, KeyedSegment, Table, keys_of_type
+from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from platform import node
 from typing import Any
 
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 
 SURE = frozenset(
     ("etag", "e_tag", "ETag", "md5Hash", "content_md5", "generation", "version", "VersionId")

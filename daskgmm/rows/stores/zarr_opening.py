@@ -8,6 +8,7 @@ from typing import Any
 import zarr
 
 from daskgmm.errors import SourceError
+from daskgmm.readers import remedy
 from daskgmm.rows.decoding.file_kinds import how_to_open
 from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
@@ -63,8 +64,9 @@ def missing(address: Address) -> str:
     if address.is_url:
         return (
             f"{address} does not exist, or holds no Zarr array. Check the path; it is looked up at "
-            "that address. If it is a folder of Parquet files or a Delta Lake table, open it with "
-            "daskgmm.open_parquet(url), or write url/**/*.parquet."
+            "that address. If it is a folder of Parquet files or a Delta Lake table, "
+            f"{remedy('open it with daskgmm.open_parquet(url), or write', 'write')} "
+            "url/**/*.parquet."
         )
     return nothing_at(str(address))
 
@@ -95,6 +97,6 @@ def group_refused(address: Address, group: Any) -> str:
         f"{address} is a Zarr group, not an array; give one of its arrays, for example "
         f"{str(address).rstrip('/')}/{arrays[0][0]}. It holds:{listed}"
         + (f"\n  and {more} more" if more > 0 else "")
-        + "\nTo take several as features, open them with open_data(path, variables=[...]); on the "
-        "command line give --variables."
+        + "\nTo take several as features, "
+        + remedy("open them with open_data(path, variables=[...]).", "name them with --variables.")
     )

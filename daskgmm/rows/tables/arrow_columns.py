@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.errors import DataError, SourceError
+from daskgmm.errors import DataError
 from daskgmm.rows.tables.exact_cast import write_exactly
-
-
-def require(package: str) -> Any:
-    """Import a module of pyarrow; raise `SourceError` with the command that installs it."""
-    try:
-        return import_module(package)
-    except ImportError as error:
-        raise SourceError(
-            f"Tables are read with pyarrow, which cannot be imported ({error}). Install it: "
-            "pip install 'daskgmm[parquet]'"
-        ) from error
+from daskgmm.rows.tables.requiring import require
 
 
 def number_type(arrow_type: Any, *, nulls: bool) -> np.dtype[Any] | None:

@@ -11,7 +11,7 @@ from daskgmm.companions import LABELS
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows, ArraySegment
 from daskgmm.rows.grid import check_chunks, regular_lengths
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.requiring import require
 from daskgmm.rows.texts import Texts
 
 TEXTS = ("string", "large_string", "string_view")

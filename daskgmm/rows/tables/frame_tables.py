@@ -18,7 +18,6 @@ from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.grid import check_chunks, regular_lengths
 from daskgmm.rows.lazy.dask_array import DaskRows, chunk_lengths
 from daskgmm.rows.lazy.graph_segment import GraphSegment
-from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.frames import (
     arrow_array,
     frame_dtype,
@@ -27,6 +26,7 @@ from daskgmm.rows.tables.frames import (
 )
 from daskgmm.rows.tables.keyed import KeyedRows, KeyedSegment, Table, keys_of_type
 from daskgmm.rows.tables.pandas_columns import partition_array
+from daskgmm.rows.tables.requiring import require
 
 BY_CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
 """Parts of descriptions that differ from process to process: addresses, unique names."""

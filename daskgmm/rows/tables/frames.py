@@ -19,10 +19,10 @@ from daskgmm.rows.tables.arrow_columns import (
     fixed_length,
     list_type,
     number_type,
-    require,
 )
 from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.tables.pandas_columns import column_type, converted_type, partition_array
+from daskgmm.rows.tables.requiring import require
 from daskgmm.rows.tables.text_columns import word_of
 
 Names = tuple[str, ...] | None

@@ -1,0 +1,127 @@
+"""What is said of an interrupted command, and of the same command when it runs again."""
+
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from daskgmm import GaussianMixture, sweep
+from daskgmm.cli.interrupting import interruptible
+from daskgmm.em.events import Iterated, Started, SweepIterated, SweepResumed
+from daskgmm.progress import QUIET_SECONDS, Shown, line, next_title, show_lines
+from daskgmm.storage.address import Address
+from tests.cli.data import clusters
+
+GAPS = [[0.0, np.nan, 1.0]] * 20
+
+
+@pytest.fixture
+def model(folder):
+    """A model of rows with gaps, of which pieces.parquet has some in 5 row groups."""
+    mixture = GaussianMixture(2, missing="marginalise", random_state=0, tol=1.0)
+    names = ["a", "b", "c"]
+    frame = pd.DataFrame(np.concatenate([clusters(480), GAPS]), columns=names)
+    frame.to_parquet("pieces.parquet", row_group_size=100)
+    mixture.fit(frame).save("gaps.json")
+    return mixture
+
+
+def stop(done, total):
+    raise KeyboardInterrupt
+
+
+def stop_at_third(done, total):
+    if done == 3:  # two are noted by then
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("command", ["predict", "impute"])
+def test_predictions_that_go_on_say_so(folder, call, model, command, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    run = [command, "gaps.json", "pieces.parquet", "-o", "out.zarr", "--chunks", 100]
+    run += ["--threads", 1]
+    with monkeypatch.context() as patched:
+        patched.setattr("daskgmm.progress._plain_pass", lambda title: stop_at_third)
+        with pytest.raises(KeyboardInterrupt, match=r"The same command goes on from there"):
+            call(*run)
+    again = call(*run)
+    assert again.exit_code == 0, again.output
+    assert again.stderr.startswith("going on from what is written, 2 of 5 batches\n")
+    assert not call(*run, "--overwrite").stderr
+
+
+def test_predictions_that_begin_anew_say_so(folder, call, model):
+    with pytest.raises(KeyboardInterrupt):
+        model.predict_to_zarr("pieces.parquet", "out.zarr", ["label"], progress=stop)
+    other = ("predict", "gaps.json", "pieces.parquet", "-o", "out.zarr", "--outputs", "posterior")
+    assert call(*other).stderr.startswith("beginning anew: what is written is of another model")
+
+
+def test_a_sweep_that_goes_on_says_so(tmp_path):
+    def told(events):
+        def tell(event):
+            events.append(event)
+            if isinstance(event, SweepIterated) and events is first:
+                raise KeyboardInterrupt
+
+        return tell
+
+    asked = {"checkpoint": tmp_path / "c", "random_state": 0, "n_init": 1, "tol": 1e-6}
+    first, again = [], []
+    with pytest.raises(KeyboardInterrupt):
+        sweep(clusters(1500), [2, 3], **asked, sample_rows=200, listen=told(first))
+    sweep(clusters(1500), [2, 3], **asked, sample_rows=200, listen=told(again))
+    kept, before = again[0], first[-1]
+    assert isinstance(kept, SweepResumed)
+    assert (kept.iteration, kept.left) == (before.iteration, before.left)
+    assert not any(isinstance(event, SweepResumed) for event in first)
+    assert (
+        line(SweepResumed(4, 9, 2))
+        == "going on from the checkpoint, after pass 4  2 of 9 models left"
+    )
+    assert next_title(SweepResumed(4, 9, 2), 1) == "pass 5"
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("c", "c holds the sweep so far. The same"),
+        ("c.0", "c.0 and so on hold the fits of the classes so far. The same"),
+        ("other", "^$"),
+    ],
+)
+def test_an_interruption_says_what_it_leaves(folder, there, said):
+    (folder / there).write_text("a checkpoint")
+    with pytest.raises(KeyboardInterrupt, match=said), interruptible(Address.of("c"), "sweep"):
+        raise KeyboardInterrupt
+
+
+def iterated(number):
+    known = {"lower_bound": -4.0, "change": 0.1, "rows": 9, "seconds": 1.0}
+    return Iterated(iteration=number, nbytes=0, peak_memory=0, **known)
+
+
+def test_of_many_passes_few_are_written(capsys, monkeypatch):
+    """The first one, one in five seconds, and the last one; of each start."""
+    now = [0.0]
+    monkeypatch.setattr("daskgmm.progress.time.monotonic", lambda: now[0])
+    with suppress(KeyboardInterrupt), show_lines() as shown:
+        for start in (0, 1):
+            shown(Started(start))
+            for number in range(1, 10):
+                now[0] += 0.3 * QUIET_SECONDS
+                shown(iterated(number))
+        raise KeyboardInterrupt
+    lines = [text.split("  ")[0] for text in capsys.readouterr().err.splitlines()]
+    each = [f"iteration {number}" for number in (1, 5, 9)]
+    assert lines == [*each, "start 2", *each]
+
+
+def test_passes_of_a_sweep_end_with_the_last_one(capsys):
+    shown = Shown()
+    for number in range(1, 40):
+        shown(SweepIterated(number, 3, number < 39))
+    shown.close()
+    first, last = capsys.readouterr().err.splitlines()
+    assert (first[:7], last[:8]) == ("pass 1 ", "pass 39 ")
