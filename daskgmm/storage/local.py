@@ -120,6 +120,8 @@ def _check_folder(folder: Path, shown: str, missing: type[Exception]) -> None:
 def nothing_at(path: str) -> str:
     """Return the message for a local path that leads nowhere."""
     where = f"it is looked up from the directory {Path.cwd()}"
+    if set(PATTERN) & set(path):
+        return f"No file matches {path}. Check the pattern; {where}."
     return f"{path} does not exist. Check the path; {where}."
 
 

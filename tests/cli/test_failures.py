@@ -87,7 +87,7 @@ def test_what_may_be_there_is_left_to_those_who_open_it(folder, call):
     zarr.create_group("g.zarr")
     for path, words in (
         ("g.zarr/no", "g.zarr/no"),
-        ("*.parquet", "*.parquet does not exist, or holds no Parquet files"),
+        ("*.parquet", "No file matches *.parquet."),
         ("file:///no/rows.zarr", "does not exist, or holds no Zarr array"),
     ):
         done = call("fit", path, "-k", 3, "-o", "m.json")

@@ -182,7 +182,7 @@ def test_a_component_that_is_small_beside_the_noise_is_drawn():
     x = random.uniform(-100, 100, size=(5000, 2))
     x[:25] = random.normal(size=(25, 2)) / 2
     start = {"weights_init": [1.0], "means_init": np.zeros((1, 2)), "precisions_init": [np.eye(2)]}
-    mixture = GaussianMixture(1, noise=True, max_iter=5, tol=1, **start).fit(x)
+    mixture = GaussianMixture(1, noise=True, max_iter=10, tol=1, **start).fit(x)
     assert mixture.weights_[0] < 0.01
     assert len(plot.components(mixture, x).patches) == 2
     assert plot.corner(mixture).size == 4

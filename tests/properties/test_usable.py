@@ -7,7 +7,7 @@ from traceback import extract_tb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import daskgmm
@@ -98,6 +98,8 @@ def asked(name, use):
 def test_rows_with_gaps(data):
     table = data.draw(nasty_tables())
     x = gaps(table, data.draw(st.sampled_from([0.1, 0.5])))
+    counted = x if table.weights is None else x[table.weights > 0]
+    assume(not np.isnan(counted).all(axis=0).any())  # a column without values is refused
     settings = data.draw(structures(x.shape[1])) | {"random_state": 0}
     settings["acceleration"] = data.draw(st.sampled_from(["auto", None]))
     mixture = GaussianMixture(table.k, max_iter=8, missing=MARGINALISE, **settings)
