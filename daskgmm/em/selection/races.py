@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from daskgmm.counting import counted
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.exchange import Exchanges
+from daskgmm.em.selection.fit_alone import fit_alone
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.selection.neighbours import with_neighbours
 from daskgmm.em.settings import Settings
@@ -57,6 +59,9 @@ class SweepRequest:
     seeds : tuple of int
         One for each start that was asked for.
     sample_seed : int
+    random : numpy.random.RandomState
+        The generator of the sweep before `sample_seed` and `seeds` were drawn from it: a fit of
+        the same random state has it.
     log_densities : callable
     groups : callable or None
         Returns the group of rows by their numbers; what is held out together.
@@ -67,6 +72,7 @@ class SweepRequest:
     settings: tuple[Settings, ...]
     seeds: tuple[int, ...]
     sample_seed: int
+    random: np.random.RandomState
     log_densities: LogDensities
     groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     weights_are: str | None = None
@@ -203,15 +209,21 @@ class _Races:
         return found
 
     def _more(self, settings: Settings, raced: Raced, contenders: int) -> Raced:
-        """Return a race with what exchanges of components find, or else more starts.
+        """Return a race with what a fit and exchanges of components find, or else more starts.
 
         These are more at a time until their best ends as well as that of the race.
         """
+        random = deepcopy(self.request.random)
+        own = fit_alone(self.draw, settings, self.request.sample_seed, random)
+        if own is not None:
+            raced = raced.joined(Raced((own,)))
         alike = 2 * NOISE_SHARE * noise_of(settings, self.draw.m, self.draw.x.shape[1])
         exchanges = Exchanges(self.draw, settings, self.request.log_densities)
         if rounds := exchanges.worth(EXCHANGE_SECONDS / contenders):
             found = ranked(exchanges.of_best(raced.candidates, rounds))
             return led_by(raced, found, alike)
+        if own is not None:
+            return raced
         most = MANY * len(self.request.seeds)
         seeds = self.request.more_seeds(settings, self.draw, most, contenders, CHEAP_SECONDS)
         for first in range(0, len(seeds), TOGETHER):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -82,8 +83,9 @@ def request_of(
     if not isinstance(n_init, Integral) or n_init < 1:
         raise ValueError(f"n_init is {n_init!r}; give at least 1 start.")
     random = check_random_state(random_state)
+    before = deepcopy(random)
     sample_seed, *seeds = random.randint(np.iinfo(np.int32).max, size=1 + n_init).tolist()
-    return SweepRequest(settings, tuple(seeds), sample_seed, log_densities, groups)
+    return SweepRequest(settings, tuple(seeds), sample_seed, before, log_densities, groups)
 
 
 def log_densities(
