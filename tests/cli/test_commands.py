@@ -68,17 +68,16 @@ def test_one_of_a_kind_has_no_plural(folder, call):
 
 @pytest.mark.slow
 def test_in_a_process_of_its_own(folder):
-    """The module runs; results go to stdout and progress to stderr, one line an iteration."""
+    """The module runs; results go to stdout and progress to stderr, of quick passes the ends."""
     command = [*COMMAND, "fit", "rows.zarr", "-k", "3", "-o", "m.json"]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     mixture = load_model("m.json")
     assert done.stdout.count("\n") == 1
     lines = done.stderr.splitlines()
     assert lines[0].startswith("survey  3,000 rows")
-    assert [line.split()[:2] for line in lines[1:]] == [
-        ["start", "best"],
-        *(["iteration", str(i + 1)] for i in range(mixture.n_iter_)),
-    ]
+    told = [line.split()[:2] for line in lines[1:]]
+    assert told[:2] == [["start", "best"], ["iteration", "1"]]
+    assert told[-1] == ["iteration", str(mixture.n_iter_)]
 
 
 def test_settings_reach_the_fit(folder, rows, call):

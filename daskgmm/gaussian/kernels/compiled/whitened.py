@@ -83,7 +83,8 @@ class Apart:
 
 def apart_entries(compiled: Library, p: int, k: int, d: int) -> int:
     """Return the entries of all that a pass has of p statistics of a component, at most."""
-    matrices = k if p > 1 + 2 * d else 1  # as many second moments; of other statistics p is all
+    # As many second moments; of other statistics p is all, and low rank has no such passes.
+    matrices = k if p > 1 + 2 * d and p >= 1 + d + d * (d + 1) // 2 else 1
     sizes = _sizes(compiled, min(p, 1 + 2 * d), k, d, uniform=True, labelled=True)
     lists = 2 * (1 + 2 * d + LINE) + 2 * (k + 1)  # pairs, edges and classes
     return sum(sizes.values()) + 2 * matrices * n_blocked(d) + k * (3 * d + 1) + d + lists
