@@ -21,9 +21,12 @@ def fit_alone(
     `seed` is that of the fit's sample, and `random` is left as it is after scikit-learn's start.
     None, too, of rows that are not taken whole, or so many that a fit compares no starts on them.
     """
-    if len(draw.x) != draw.rows or not settings.accelerated or settings.labelling is not None:
+    (m, d), survey = draw.x.shape, draw.survey
+    if survey is None or m != survey.weighed_rows:
         return None
-    count = worth_comparing(settings, draw.rows, draw.x.shape[1])
+    if not settings.accelerated or settings.labelling is not None:
+        return None
+    count = worth_comparing(settings, m, d)
     if not count:
         return None
     # Its own tolerance: on a plateau another one may end elsewhere.
