@@ -24,7 +24,6 @@ from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 
 LOGGER = logging.getLogger("daskgmm")
 
@@ -314,8 +313,7 @@ def _is_regular(step: Maximised, parameters: Parameters) -> bool:
         return False
     if 0.0 in (parameters.noise_weight, step.parameters.noise_weight):
         return False
-    # The posterior of a component without rows is the prior's.
-    return not step.empty or isinstance(parameters, VariationalPosterior)
+    return not step.empty
 
 
 def doubted(search: Search, iterations: Sequence[Iterated], tolerance: float) -> Search:

@@ -60,7 +60,7 @@ class TestEqualVolumes(CovarianceTests):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_not_free_is_not_accelerated_and_never_falls(x, seed):
+def test_what_is_not_free_never_falls(x, seed):
     settings = {"random_state": seed, "reg_covar": 0.0, "tol": 1e-6}
     mixture = GaussianMixture(3, covariance_type="equal-volumes", **settings).fit(x)
     assert np.diff(mixture.lower_bounds_).min() >= -1e-10

@@ -7,13 +7,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.charts.choice import chart_at
+from daskgmm.gaussian.charts.choice import chart_at, has_chart
 from daskgmm.gaussian.charts.structured import StructuredAnchor
+from daskgmm.gaussian.covariance.low_rank.precision import LowRank, parts, turned
+from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.m_step import maximise
+from daskgmm.gaussian.parameters import Parameters
 from tests.gaussian.mixtures import parameters_of
 from tests.oracle.data import blobs
 
@@ -111,6 +114,36 @@ def test_the_em_step_is_the_gradient_within_the_structure(name):
     ends = [chart.parameters(origin + sign * step) for sign in (0.5, -0.5)]
     up, down = (moments(end, x).log_likelihood / len(x) for end in ends)
     assert up - down == pytest.approx(float(step @ step), rel=0.1)
+
+
+def test_one_noise_variance_stays_one_beside_a_column_of_large_units():
+    """Whose noise the least one of a feature would raise alone, out of the structure."""
+    random, structure, d = np.random.default_rng(0), STRUCTURES["ppca-2"], 70
+    loadings = 0.3 * random.normal(size=(K, 2, d))
+    loadings[:, 0, 0] = 2e4
+    covariances = turned(loadings, np.ones((K, d)))
+    factors = structure.precision.factorise(covariances)
+    at = Parameters("ppca-2", np.full(K, 1 / K), np.zeros((K, d)), covariances, factors)
+    chart = chart_at(at)
+    x = chart.coordinates(at)
+    x[-K * d :] -= 0.05
+    _, noise = parts(chart.parameters(x).covariances)
+    assert_allclose(noise, np.exp(-0.05 * np.sqrt(2 * K)), rtol=1e-12)
+
+
+class SharedNoise(LowRankStructure):
+    """Loadings of each component, and noise that they share."""
+
+    family, separate = "shared-noise", False
+
+    def __init__(self, q):
+        super().__init__(q)
+        self.precision = LowRank(q)
+
+
+def test_a_low_rank_of_ones_own_has_no_coordinates():
+    assert not has_chart(SharedNoise(2))
+    assert all(has_chart(STRUCTURES[name]) for name in [*NARROW, *LOW_RANK])
 
 
 def test_beside_noise_shares_go_there_and_back():

@@ -1,12 +1,13 @@
 """Safeguarded acceleration: fewer passes than EM takes, and never below where EM would be.
 
-Each pass evaluates one proposal and gives its likelihood, its gradient and its EM image. A
+Each pass evaluates one proposal and gives its likelihood, its gradient (or the EM step, which
+stands for it where there is none: `gaussian.charts.structured`) and its EM image. A
 proposal that lowers the objective is thrown away for the EM image of the best point, which
 is in hand: that costs one pass, and what is best never falls.
 
 First come cycles of squared extrapolation (SQUAREM, Varadhan & Roland 2008, scheme S3), two
 passes each; once these gain little, quasi-Newton steps. Both work in coordinates about a
-current point (`gaussian.anchor`).
+current point (`gaussian.charts`).
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Anchor:
     def __init__(self, parameters: Parameters) -> None:
         self._at = parameters
         precision = structure_of(parameters).precision
-        assert isinstance(precision, Charted), "structures that are not free have no chart"
+        assert isinstance(precision, Charted), "covariances of this form have coordinates"
         self._precision = precision
         self._roots = np.sqrt(parameters.weights)
         self._factors = parameters.precisions_cholesky

@@ -10,17 +10,23 @@ from daskgmm.gaussian.charts.structured import StructuredAnchor
 from daskgmm.gaussian.charts.with_tails import WithTails
 from daskgmm.gaussian.covariance.algebra.precision import Charted
 from daskgmm.gaussian.covariance.low_rank.common_factors import CommonFactors
-from daskgmm.gaussian.covariance.low_rank.precision import LowRank
-from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank.factors import OwnFactors
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.tails.tails import TAILS
+from daskgmm.gaussian.tails.tails import tail_of
+
+OF_LOADINGS = (OwnFactors, CommonFactors)
+"""Structures of low rank that have coordinates, of loadings where there are many features."""
 
 
 def has_chart(structure: Structure) -> bool:
-    """Return whether covariances of a structure have coordinates, or matrices that have."""
-    return isinstance(structure.precision, Charted | LowRank)
+    """Return whether covariances of a structure have coordinates, or matrices that have.
+
+    Of low rank those of many features are loadings and noise, which other structures of this form
+    than ours, as with noise that components share, need not have all of.
+    """
+    return isinstance(structure.precision, Charted) or isinstance(structure, OF_LOADINGS)
 
 
 def chart_at(parameters: Parameters) -> Chart:
@@ -33,9 +39,9 @@ def chart_at(parameters: Parameters) -> Chart:
     """
     if parameters.has_noise:
         return BesideNoise(parameters, _of_components(parameters.without_noise()))
-    for tail in TAILS.values():
-        if tail.are_of(parameters):
-            return WithTails(parameters, _of_components(parameters.without_outliers()), tail)
+    tail = tail_of(parameters)
+    if tail is not None:
+        return WithTails(parameters, _of_components(parameters.without_outliers()), tail)
     if structure_of(parameters).free:
         return Anchor(parameters)
     return _of_components(parameters)
@@ -44,7 +50,7 @@ def chart_at(parameters: Parameters) -> Chart:
 def _of_components(parameters: Parameters) -> Chart:
     """Return coordinates in which the EM step stands for the gradient."""
     structure = structure_of(parameters)
-    if isinstance(structure, LowRankStructure) and structure.is_projected(parameters.n_features):
+    if isinstance(structure, OF_LOADINGS) and structure.is_projected(parameters.n_features):
         shared = isinstance(structure, CommonFactors)
         return CommonLoadings(parameters) if shared else OwnLoadings(parameters)
     return StructuredAnchor(parameters)

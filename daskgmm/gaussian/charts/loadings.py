@@ -29,7 +29,8 @@ from daskgmm.gaussian.covariance.low_rank.common_likelihood import (
     most_likely_within,
 )
 from daskgmm.gaussian.covariance.low_rank.factor_analysis import least_noise
-from daskgmm.gaussian.covariance.low_rank.precision import LowRank, parts, turned
+from daskgmm.gaussian.covariance.low_rank.factors import OwnFactors
+from daskgmm.gaussian.covariance.low_rank.precision import parts, turned
 from daskgmm.gaussian.covariance.low_rank.subspace import Subspace
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
@@ -48,9 +49,9 @@ class OwnLoadings(EmSteps):
     """
 
     def __init__(self, parameters: Parameters) -> None:
-        precision = structure_of(parameters).precision
-        assert isinstance(precision, LowRank), "the structure is of low rank"
-        self._at, self._precision = parameters, precision
+        structure = structure_of(parameters)
+        assert isinstance(structure, OwnFactors), "components have loadings of their own"
+        self._at, self._structure, self._precision = parameters, structure, structure.precision
         self._loadings, self._noise = parts(covariances_of(parameters))
         self._roots = np.sqrt(parameters.weights)[:, None]
 
@@ -94,12 +95,14 @@ class OwnLoadings(EmSteps):
 
     def _raised(self, loadings: Array, noise: Array) -> Array:
         """Return noise (k, d) that is no less than an M-step leaves it, or than the anchor's."""
-        covariances = turned(loadings, noise)
-        precisions = self._precision.precision_diagonals(
-            self._precision.factorise(covariances), noise.shape[1]
-        )
-        least = least_noise(precisions, self._precision.diagonals(covariances, noise.shape[1]))
-        return np.maximum(noise, np.minimum(least, self._noise))
+        precision, covariances, d = self._precision, turned(loadings, noise), noise.shape[1]
+        precisions = precision.precision_diagonals(precision.factorise(covariances), d)
+        variances = precision.diagonals(covariances, d)
+        least = np.minimum(least_noise(precisions, variances), self._noise)
+        found = self._structure.noise_of(noise, variances, least)
+        if not (found > 0).all():
+            raise SingularError(int(np.argmin((found > 0).all(axis=1))))
+        return found
 
 
 class CommonLoadings(EmSteps):

@@ -38,7 +38,10 @@ ONE_KERNEL = (
 
 
 class CompiledBackend(Backend):
-    """Natural kernels, with tails and labels too, by the library; passes with others by NumPy."""
+    """Natural kernels, with tails too, and whitened ones by the library; others by NumPy.
+
+    With one kernel that it has not NumPy does the whole pass.
+    """
 
     takes_labels, short_calls = True, False
 

@@ -1,5 +1,6 @@
 """Components about their own means by the compiled kernel, against NumPy's."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import product
 
@@ -8,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm.gaussian import STRUCTURES
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
 from daskgmm.gaussian.kernels.compiled_backend import step_of
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
@@ -208,6 +210,20 @@ def test_planned_bytes_are_enough(loaded, kind, structure, k, d):
     step = step_of(loaded[0], kernel)
     own = sum(array.nbytes for kept in (step._arrays, step._integers) for array in kept.values())
     assert own <= expectation_nbytes(STRUCTURES[structure].n_statistics(d), k, d)
+
+
+def test_matrices_of_many_columns_are_made_within_the_plan(loaded):
+    k, d = 12, 300
+    kernel, x, *_ = problem("plain", "full", k, d, 10)
+    p = STRUCTURES["full"].n_statistics(d)
+    tracemalloc.start()
+    step = step_of(loaded[0], kernel)
+    step.add(Block(x))
+    found = step.moments()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak <= expectation_nbytes(p, k, d) + 2 * found.sums.nbytes  # as `Needs` has it
+    check(found, kernel, x)
 
 
 def test_what_the_library_has_not_is_left_to_numpy(loaded):

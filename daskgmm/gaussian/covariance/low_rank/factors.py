@@ -82,15 +82,18 @@ class OwnFactors(LowRankStructure, ABC):
         left = diagonals - (loadings**2).sum(axis=1)
         precisions = self.precision.precision_diagonals(factors, last.shape[-1])
         least = np.minimum(least_noise(precisions, diagonals), last[:, -1])
-        noise = self._noise(left, diagonals, least)
+        noise = self.noise_of(left, diagonals, least)
         low = ~(noise > 0).all(axis=1)
         if low.any():
             raise SingularError(int(np.argmax(low)))
         return turned(loadings, noise)
 
     @abstractmethod
-    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
-        """Return noise variances (k, d) of what loadings leave of variances; 0 if rounding."""
+    def noise_of(self, left: Array, variances: Array, least: Array) -> Array:
+        """Return noise variances (k, d) of what loadings leave of variances; 0 if rounding.
+
+        Those of each feature are no less than `least`, where the structure has such.
+        """
 
 
 class PrincipalComponents(OwnFactors):
@@ -105,7 +108,7 @@ class PrincipalComponents(OwnFactors):
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return principal_components(covariance, self.q)
 
-    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
+    def noise_of(self, left: Array, variances: Array, least: Array) -> Array:
         noise = left.mean(axis=1)
         noise[noise <= ROUNDING * EPS * variances.sum(axis=1)] = 0.0
         return np.repeat(noise[:, None], variances.shape[1], axis=1)
@@ -123,5 +126,5 @@ class FactorAnalysers(OwnFactors):
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return factor_analysis(covariance, self.q, noise)
 
-    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
+    def noise_of(self, left: Array, variances: Array, least: Array) -> Array:
         return np.asarray(np.maximum(left, least), np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,9 @@ from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import LINE
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.outliers import log_joint_of_noise
+
+TOGETHER_ENTRIES = 1 << 18
+"""Entries of matrices (d, d) that are made at once: all of a pass would be beyond its plan."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Apart:
         if kernel.axes is not None or pairs is None:
             return None
         if isinstance(precision, Dense):
-            factors = in_blocks(kernel.factors)
+            factors = _factors_in_blocks(kernel.factors)
         elif isinstance(precision, AlongAxes):
             scales = precision.multiply_ut(kernel.factors, np.ones((k, d)))
             scales = np.ascontiguousarray(scales, np.float64)
@@ -79,6 +83,21 @@ class Apart:
         means = np.ascontiguousarray(kernel.means, np.float64)
         seconds = 1 if statistic.pools else k if matrices else 0
         return cls(kernel, pairs, means, points, kernel.constant, factors, scales, seconds)
+
+
+def _parts(m: int, d: int) -> Iterator[slice]:
+    """Yield which of m matrices (d, d) are made at once."""
+    most = max(1, TOGETHER_ENTRIES // d**2)
+    return (slice(first, min(first + most, m)) for first in range(0, m, most))
+
+
+def _factors_in_blocks(factors: Array) -> Array:
+    """Return `in_blocks` of factors (m, d, d), few of which are copied at once."""
+    (m, d, _), (first,) = factors.shape, in_blocks(factors[:1])
+    found = np.empty((m, len(first)))
+    for part in _parts(m, d):
+        found[part] = in_blocks(factors[part])
+    return found
 
 
 def apart_entries(compiled: Library, p: int, k: int, d: int) -> int:
@@ -140,11 +159,12 @@ class CompiledApart(CompiledStep):
         sums.sums[:p, :k] = self._arrays["sums"].reshape(k, p, PANEL)[:, :, 0].T
         if model.seconds:
             blocks = self._arrays["seconds"].reshape(model.seconds, -1)
-            matrices = of_blocks(blocks, d)
             if pooled is None:
-                sums.sums[p:, :k] = kernel.structure.statistic.of_matrices(matrices).T
+                for part in _parts(k, d):
+                    matrices = of_blocks(blocks[part], d)
+                    sums.sums[p:, part] = kernel.structure.statistic.of_matrices(matrices).T
             else:
-                (pooled,) = matrices
+                (pooled,) = of_blocks(blocks, d)
         if kernel.outliers_of is not None:
             sums.sums[0, k] = self._state.outliers
         return Moments(sums.sums, kernel.reference, pooled, *of_rows)
