@@ -90,3 +90,17 @@ def test_what_the_last_passes_gained_doubts_a_quadratic_model():
     fast = after(0.0, 1e-3, 2e-3, 2e-3 + 1e-6, 2e-3 + 2e-6)
     assert (fast.gap, fast.calm) == (pytest.approx(2e-9, rel=1e-2), 2)
     assert after(0.0, 1e-3) == search  # too few to tell
+
+
+def test_the_objective_of_principal_components_does_not_fall_beside_a_column_of_large_units():
+    """By 8e-4 nats a row it did, where proposals had a noise of their own in that column."""
+    random, d, n = np.random.default_rng(2), 70, 400
+    loadings, labels = random.normal(size=(K, 2, d)), random.integers(K, size=n)
+    x = 0.3 * random.normal(size=(K, d))[labels]
+    x += np.einsum("nq,nqd->nd", random.normal(size=(n, 2)), loadings[labels])
+    x += 0.7 * random.normal(size=(n, d))
+    x[:, 0] *= 1e6
+    settings = {"covariance_type": "ppca", **FACTORS, "max_iter": 300, "random_state": 0}
+    mixture = GaussianMixture(K, **settings).fit(x)
+    assert mixture.converged_
+    assert np.diff(mixture.lower_bounds_).min() >= -1e-6  # rounding, beside squares of 1e12
