@@ -38,3 +38,12 @@ def test_the_generator_of_the_caller_moves_as_before():
     expected = np.random.RandomState(0)
     expected.randint(np.iinfo(np.int32).max, size=3)
     assert random.randint(1000) == expected.randint(1000)
+
+
+def test_a_sweep_that_goes_on_with_more_iterations_has_begun_alike(tmp_path):
+    x, settings = SMALL_SETS["diabetes"].rows(), {"random_state": 1, "checkpoint": tmp_path / "c"}
+    sweep(x, [4, 5], max_iter=3, **settings)
+    found = sweep(x, [4, 5], max_iter=60, **settings)
+    at_once = sweep(x, [4, 5], max_iter=60, random_state=1)
+    for one, other in zip(found.models, at_once.models, strict=True):
+        np.testing.assert_array_equal(one.means_, other.means_)

@@ -10,7 +10,7 @@ import numpy as np
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part
 from daskgmm.em.starts.drawing import Draw
-from daskgmm.em.starts.start_on_sample import best_of_all_rows, worth_comparing
+from daskgmm.em.starts.start_on_sample import OWN_ITER, best_of_all_rows, worth_comparing
 
 
 def fit_alone(
@@ -26,6 +26,8 @@ def fit_alone(
         return None
     if not settings.accelerated or settings.labelling is not None:
         return None
+    # Not its own `max_iter`: a sweep that goes on with a larger one has begun as with that.
+    settings = replace(settings, max_iter=OWN_ITER)
     count = worth_comparing(settings, m, d)
     if not count:
         return None
