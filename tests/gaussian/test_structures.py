@@ -5,6 +5,7 @@ import pytest
 
 from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.components.projection import projected
+from daskgmm.gaussian.covariance.eigen.equal_shapes import alternated
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.testing import CovarianceTests
 
@@ -81,3 +82,18 @@ def test_a_wrong_m_step_is_found(wrong, monkeypatch):
     tests.structure = full
     with pytest.raises(AssertionError):
         tests.test_the_m_step_is_the_most_likely()
+
+
+def test_volumes_are_alternated_until_what_changes_is_rounding():
+    """Nearly singular scatters leave changes far above the end of others, for ever."""
+    random, steps = np.random.default_rng(0), []
+
+    def improved(volumes, rate, rounding):
+        steps.append(rate)
+        return rate * volumes + rounding * random.uniform(-1, 1, size=volumes.shape)
+
+    slow = alternated(lambda volumes: improved(volumes, 0.95, 0.0), np.ones(3))
+    assert np.abs(slow).max() < 1e-11
+    rough = alternated(lambda volumes: improved(volumes, 0.5, 1e-8), np.ones(3))
+    assert np.abs(rough).max() < 1e-7
+    assert steps.count(0.5) < 100

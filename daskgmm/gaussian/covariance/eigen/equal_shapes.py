@@ -33,6 +33,10 @@ ROUNDING = 1e-7
 SAME = 1e-13
 """Change of all volumes, relative, below which they have converged."""
 
+PATIENCE = 10
+"""Alternations without a smaller change after which what is left of it is rounding: of nearly
+singular scatters it is larger than `SAME`."""
+
 
 class OfOneShape(Structure):
     """Covariances whose shape is a sum over components, the largest part of which decides it."""
@@ -177,9 +181,13 @@ def proportional(variances: Array, scatter: Scatter, volumes: Array) -> Array:
 
 def alternated(improved: Callable[[Array], Array], volumes: Array) -> Array:
     """Return what `improved` makes of volumes, again and again until they stand still."""
-    for _ in range(STEPS):
+    least, least_at = np.inf, 0
+    for step in range(STEPS):
         before, volumes = volumes, improved(volumes)
-        if np.abs(volumes - before).max() < SAME:
+        change = np.abs(volumes - before).max()
+        if change < least:
+            least, least_at = change, step
+        if change < SAME or step - least_at == PATIENCE:
             break
     return volumes
 
