@@ -162,6 +162,12 @@ class BayesianGaussianMixture(MixtureEstimator):
     array([0, 1])
     """
 
+    weight_concentration_prior_type: str
+    weight_concentration_prior: float | None
+    mean_precision_prior: float | None
+    mean_prior: Any
+    degrees_of_freedom_prior: float | None
+    covariance_prior: Any
     weight_concentration_: Array | tuple[Array, ...]
     mean_precision_: Array
     degrees_of_freedom_: Array | float
@@ -208,28 +214,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         verbose: int = 0,
         verbose_interval: int = 10,
     ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.weight_concentration_prior_type = weight_concentration_prior_type
-        self.weight_concentration_prior = weight_concentration_prior
-        self.mean_precision_prior = mean_precision_prior
-        self.mean_prior = mean_prior
-        self.degrees_of_freedom_prior = degrees_of_freedom_prior
-        self.covariance_prior = covariance_prior
-        self.acceleration = acceleration
-        self.sample_rows = sample_rows
-        self.missing = missing
-        self.standardise = standardise
-        self.pca = pca
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
+        self._keep_settings(locals())
 
     bic = _NoCriterion()
     aic = _NoCriterion()

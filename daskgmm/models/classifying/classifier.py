@@ -44,7 +44,7 @@ from daskgmm.models.files.document_file import read_document, write_document
 from daskgmm.models.files.model_document import document_of
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs.costs import TrainingData, cache_nbytes
+from daskgmm.models.inputs.costs import Running, TrainingData, cache_nbytes
 from daskgmm.models.inputs.labels import KnownClasses
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
@@ -80,16 +80,6 @@ class KnownTarget:
     def title(self, estimator: BaseEstimator) -> str:
         """Return what a display calls the fit."""
         return f"{type(estimator).__name__}, {counted(len(self.classes), 'class', 'es')}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """How a fit runs: where it keeps its state, the cache, who listens, and whether it is shown."""
-
-    checkpoint: Address | None
-    cache: int | str | None
-    listen: Listener | None
-    shown: bool | str
 
 
 class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -267,7 +257,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         self._validate_params()
         saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
-        running = _Running(saved, cache, listen, asked(progress))
+        running = Running(saved, cache, listen, asked(progress))
         with in_words_of_the_classifier():
             target = Target.of(source_of(X, storage_options), y)
             beside_x = sample_weight, None, feature_dims, target.labels, None, noise_variance
@@ -292,7 +282,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self
 
     def _fit_shared(
-        self, given: TrainingData, found: LabelCounts, known: KnownTarget, running: _Running
+        self, given: TrainingData, found: LabelCounts, known: KnownTarget, running: Running
     ) -> None:
         """Fit the components of all classes in the same passes."""
         sizes = sizes_of(self.n_components, known.classes, several=False)
@@ -320,7 +310,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         beside: Companions[Rows],
         found: LabelCounts,
         known: KnownTarget,
-        running: _Running,
+        running: Running,
         probe: GaussianMixture,
     ) -> None:
         """Fit a mixture to the rows of each class, one class after the other, and join them."""

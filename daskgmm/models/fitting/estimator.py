@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from copy import copy
 from dataclasses import replace
@@ -137,6 +137,10 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         "tails": [StrOptions({*TAILS}), None],
         "equal_weights": ["boolean"],
     }
+
+    def _keep_settings(self, given: Mapping[str, Any]) -> None:
+        """Set the parameters of a constructor, of which these are all names, as they were given."""
+        self.__dict__.update({name: given[name] for name in given if name != "self"})
 
     def fit(
         self,
