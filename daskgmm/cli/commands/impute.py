@@ -25,12 +25,7 @@ from daskgmm.names import IMPUTED, MARGINALISE
 @choosing
 @writing
 def impute(
-    model: str,
-    data: Data,
-    out: str,
-    workers: Workers,
-    quiet: bool,
-    **settings: Any,
+    model: str, data: Data, out: str, workers: Workers, quiet: bool, **settings: Any
 ) -> None:
     """Write the features of DATA, with what MODEL expects of each value that is missing.
 

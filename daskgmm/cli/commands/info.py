@@ -16,8 +16,7 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Say what a model file, data or predictions are.",
-    example="daskgmm info model.json",
+    short_help="Say what a model file, data or predictions are.", example="daskgmm info model.json"
 )
 @click.argument("path", type=PLACE)
 @click.option(

@@ -89,11 +89,7 @@ def reason_of(step: Maximised, resting: Sequence[Resting], names: Sequence[str])
     places = {each.component: each for each in resting}
     rest = [_where(each, names) for each in resting if each.component not in step.collapsed]
     collapsed = [_collapsed(k, places.get(k), names) for k in step.collapsed]
-    kinds = {
-        "no rows": list(map(str, step.empty)),
-        "collapsed": collapsed,
-        "on a floor": rest,
-    }
+    kinds = {"no rows": list(map(str, step.empty)), "collapsed": collapsed, "on a floor": rest}
     return "; ".join(f"{kind}: {_listed(words)}" for kind, words in kinds.items() if words)
 
 

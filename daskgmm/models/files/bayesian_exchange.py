@@ -10,20 +10,11 @@ from sklearn.mixture import BayesianGaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 FITTED = (
-    "weights_",
-    "means_",
-    "covariances_",
-    "precisions_",
-    "precisions_cholesky_",
-    "weight_concentration_prior_",
-    "weight_concentration_",
-    "mean_precision_prior_",
-    "mean_precision_",
-    "mean_prior_",
-    "degrees_of_freedom_prior_",
-    "degrees_of_freedom_",
+    "weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_",
+    "weight_concentration_prior_", "weight_concentration_", "mean_precision_prior_",
+    "mean_precision_", "mean_prior_", "degrees_of_freedom_prior_", "degrees_of_freedom_",
     "covariance_prior_",
-)
+)  # fmt: skip
 """Attributes that both have, and predictions and further steps depend on."""
 
 

@@ -49,8 +49,7 @@ class Iterations:
             self.begin()
         task, self._task = self._task, None
         stop = task.call_on_fit_task_end(
-            estimator=self._estimator,
-            reconstruction_attributes=lambda: self._attributes(found()),
+            estimator=self._estimator, reconstruction_attributes=lambda: self._attributes(found())
         )
         if stop:
             raise StopFit

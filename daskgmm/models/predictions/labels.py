@@ -78,32 +78,10 @@ def kept_attributes(grid: Labelled) -> dict[str, Any]:
     return {name: value for name, value in grid.template.attrs.items() if name not in OF_VALUES}
 
 
-OF_VALUES = frozenset(
-    {
-        "units",
-        "long_name",
-        "standard_name",
-        "short_name",
-        "valid_min",
-        "valid_max",
-        "valid_range",
-        "actual_range",
-        "_FillValue",
-        "missing_value",
-        "nodata",
-        "nodatavals",
-        "scale_factor",
-        "add_offset",
-        "_Unsigned",
-        "dtype",
-        "flag_values",
-        "flag_masks",
-        "flag_meanings",
-        "cell_methods",
-        "ancillary_variables",
-        "coordinates",
-        "scales",
-        "offsets",
-    }
-)
+OF_VALUES = frozenset((
+    "units", "long_name", "standard_name", "short_name", "valid_min", "valid_max",
+    "valid_range", "actual_range", "_FillValue", "missing_value", "nodata", "nodatavals",
+    "scale_factor", "add_offset", "_Unsigned", "dtype", "flag_values", "flag_masks",
+    "flag_meanings", "cell_methods", "ancillary_variables", "coordinates", "scales", "offsets",
+))  # fmt: skip
 """Attributes that describe the values of the source, not where they are."""

@@ -156,12 +156,7 @@ class Predictor:
         return Dataset.of(rows, beside, k, p, short_calls=calls, **missing)
 
     def score(
-        self,
-        x: NDArray[Any],
-        weights: NDArray[Any] | None,
-        place: Place,
-        *,
-        disorder: bool = False,
+        self, x: NDArray[Any], weights: NDArray[Any] | None, place: Place, *, disorder: bool = False
     ) -> tuple[float, float]:
         """Return the weighted sums of log p(x) and of the entropy of the responsibilities.
 

@@ -14,9 +14,7 @@ from sklearn.utils import check_random_state
 
 from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
-from daskgmm.errors import (
-    SettingError,
-)
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters

@@ -22,12 +22,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
-from daskgmm.errors import (
-    DataError,
-    DependenceWarning,
-    SourceError,
-    WeightsWarning,
-)
+from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -68,11 +63,7 @@ at least."""
 
 
 def standard_errors(
-    mixture: Any,
-    x: Any,
-    beside: Companions[Any],
-    blocks: Any,
-    weights_are: str | None,
+    mixture: Any, x: Any, beside: Companions[Any], blocks: Any, weights_are: str | None
 ) -> StandardErrors:
     """Return the standard errors of a fitted mixture; see `Components.standard_errors`."""
     predictor: Predictor = mixture._predictor()
@@ -167,11 +158,7 @@ def _of_groups(message: str) -> str:
 
 
 def _estimated(
-    mixture: Any,
-    chart: ScoreChart,
-    found: Scores,
-    curvature: Curvature,
-    unit: str,
+    mixture: Any, chart: ScoreChart, found: Scores, curvature: Curvature, unit: str
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
     units = _units(found, curvature.of_rows is not None)
