@@ -23,8 +23,12 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.normal_wishart import check_degrees, expected_offsets
 from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.gaussian.priors.weight_prior import Dirichlet, DirichletProcess
-from daskgmm.models.files.bayesian_exchange import posterior_from_sklearn, posterior_to_sklearn
-from daskgmm.models.files.posterior_entries import posterior_entries, set_posterior
+from daskgmm.models.files.bayesian_exchange import (
+    posterior_entries,
+    posterior_from_sklearn,
+    posterior_to_sklearn,
+    set_posterior,
+)
 from daskgmm.models.files.sklearn_exchange import to_sklearn
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.constraints import StructureNames

@@ -24,11 +24,10 @@ from daskgmm.em.survey.label_counts import LabelCounts, count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.live.showing import asked, showing
-from daskgmm.models.cards.classifier_card import classifier_card
+from daskgmm.models.cards.mixture_card import classifier_card
 from daskgmm.models.classifying.accuracy import Hits, hits_of
-from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
+from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs, decoded
 from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
-from daskgmm.models.classifying.decoding import decoded
 from daskgmm.models.classifying.files import class_entry, from_entry
 from daskgmm.models.classifying.fit_labels import labels_by_component
 from daskgmm.models.classifying.own_mixtures import (

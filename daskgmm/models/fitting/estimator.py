@@ -48,9 +48,8 @@ from daskgmm.gaussian.priors.table import PRIORS, shortest
 from daskgmm.live.showing import asked, showing
 from daskgmm.models.density.density import Density
 from daskgmm.models.facts.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
-from daskgmm.models.facts.degeneracy import degeneracies, swallowed
+from daskgmm.models.facts.degeneracy import degeneracies, swallowed, warn_of_spread_within_noise
 from daskgmm.models.facts.fitted_on import fitted_on
-from daskgmm.models.facts.narrow import warn_of_spread_within_noise
 from daskgmm.models.facts.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.facts.seen import SEEN
 from daskgmm.models.facts.singular import singular_columns

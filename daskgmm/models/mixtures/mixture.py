@@ -39,7 +39,6 @@ from daskgmm.models.facts.criteria import (
 )
 from daskgmm.models.inputs.rows import feature_names, labelled_rows
 from daskgmm.models.inputs.source_name import source_name
-from daskgmm.models.mixtures.imputed import named_as
 from daskgmm.models.mixtures.known_labels import LabelAgreement, label_agreement
 from daskgmm.models.mixtures.latent import Points
 from daskgmm.models.mixtures.noisy_rows import (
@@ -50,6 +49,7 @@ from daskgmm.models.mixtures.noisy_rows import (
 )
 from daskgmm.models.mixtures.sampling import sample_mixture
 from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.predictions.labels import named_as
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.scoring import Scored
@@ -59,7 +59,8 @@ from daskgmm.models.settings.missing import check_imputes, check_seed, transform
 from daskgmm.models.settings.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
-from daskgmm.models.writers.to_disk import write_to_parquet, write_to_zarr
+from daskgmm.models.writers.predict_to_parquet import write_to_parquet
+from daskgmm.models.writers.predict_to_zarr import write_to_zarr
 from daskgmm.names import IMPUTED
 from daskgmm.passes.task import Progress
 from daskgmm.rows.sources import source_of

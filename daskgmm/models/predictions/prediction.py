@@ -30,9 +30,8 @@ from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern, pool_rows
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.drawing import Draws
 from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
-from daskgmm.models.predictions.gaps import Gaps
+from daskgmm.models.predictions.gaps import Draws, Gaps
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.tile_posterior import TilePosterior

@@ -41,9 +41,14 @@ from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of, settings_of
 from daskgmm.models.settings.missing import check_missing_of_sweep
 from daskgmm.models.sweeps.groups import Groups
-from daskgmm.models.sweeps.identity import identity_of
 from daskgmm.models.sweeps.members import mixtures_of, set_those_taken
-from daskgmm.models.sweeps.request import all_at_once, numbers_of, request_of, structures_of
+from daskgmm.models.sweeps.request import (
+    all_at_once,
+    identity_of,
+    numbers_of,
+    request_of,
+    structures_of,
+)
 from daskgmm.models.sweeps.result import Sweep, checked
 from daskgmm.models.sweeps.table import table_of
 from daskgmm.passes.dataset import Dataset
