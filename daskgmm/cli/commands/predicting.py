@@ -27,7 +27,7 @@ def write_outputs(
     Those of the format that is not written are refused, or left out.
     """
     with at_once():
-        from daskgmm.models.mixtures.mixture import wanted_outputs
+        from daskgmm.models.predictions.made_outputs import wanted_outputs
         from daskgmm.progress import show_pass
 
     # Predictions may replace DATA that are Parquet; what writes them looks at that.
