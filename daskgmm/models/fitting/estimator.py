@@ -55,6 +55,7 @@ from daskgmm.models.fitting.request import request_of, search_to_go_on
 from daskgmm.models.fitting.verbose import Printer
 from daskgmm.models.inputs.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.inputs.rows import check_enough_columns
+from daskgmm.models.mixtures.fitted import set_arrays
 from daskgmm.models.settings.constraints import Axes, KeysOf, OfTypesIn, StructureNames, plain_axes
 from daskgmm.models.settings.equal_weights import check_equal_weights, check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors, check_factors_of
@@ -537,13 +538,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
 
     def _set_parameters(self, parameters: Parameters, model: Model) -> None:
         """Set the attributes that predictions depend on."""
-        structure = STRUCTURES[parameters.structure]
         self._criteria, self._degenerate = None, ()
         self._fitted_structure = parameters.structure
-        self.weights_, self.means_ = parameters.weights, parameters.means
-        d, precision = parameters.n_features, structure.precision
-        factors = parameters.precisions_cholesky
-        self.covariances_ = structure.external(parameters.covariances, d)
-        self.precisions_cholesky_ = structure.external(factors, d)
-        self.precisions_ = structure.external(precision.precisions(factors), d)
+        set_arrays(self, parameters)
         set_outliers(self, parameters)

@@ -27,6 +27,21 @@ from daskgmm.models.settings.missing import transform_of
 from daskgmm.models.settings.outliers import box_of, fitted_outliers, with_outliers_of
 
 
+def set_arrays(mixture: Any, parameters: Parameters, *, copied: bool = False) -> None:
+    """Give an estimator weights, means and covariances, in the shapes that scikit-learn has."""
+    structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    factors = parameters.precisions_cholesky
+    found = {
+        "weights_": parameters.weights,
+        "means_": parameters.means,
+        "covariances_": structure.external(parameters.covariances, d),
+        "precisions_cholesky_": structure.external(factors, d),
+    }
+    for name, values in found.items():
+        setattr(mixture, name, values.copy() if copied else values)
+    mixture.precisions_ = structure.external(structure.precision.precisions(factors), d)
+
+
 class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """A mixture with fitted attributes, read anew at each call, so that users may set them."""
 
