@@ -179,15 +179,10 @@ def warn_of_spread_within_noise(survey: Survey, step: Maximised, names: Sequence
         for number, column in np.argwhere(variances < errors).tolist()
     ]
     if found:
-        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
         warn_user(
             "Components whose variance is below its standard error, as the noise of their rows "
-            f"explains the spread: {', '.join(found[:LISTED])}{more}. They may have none. Check "
+            f"explains the spread: {_listed(found)}. They may have none. Check "
             "that noise_variance holds variances (squares of errors, in squared units of the "
             "columns).",
             DegenerateComponentWarning,
         )
-
-
-LISTED = 8
-"""Components and columns that the sentence names; more are counted."""
