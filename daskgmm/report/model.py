@@ -13,8 +13,7 @@ from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
 from daskgmm.models.facts.clusters import clusters_of
-from daskgmm.models.facts.criteria import n_in_words
-from daskgmm.models.facts.likelihoods import likelihoods_of
+from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers

@@ -12,8 +12,7 @@ from daskgmm.counting import counted
 from daskgmm.markup.card import card, facts, more, notice, table, with_bar
 from daskgmm.models.cards.components import Column, components_table
 from daskgmm.models.facts.clusters import clusters_of
-from daskgmm.models.facts.criteria import n_in_words
-from daskgmm.models.facts.likelihoods import likelihoods_of
+from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 from daskgmm.models.settings.outliers import fitted_outliers
 
 NOT_CONVERGED = (

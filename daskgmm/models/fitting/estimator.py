@@ -50,9 +50,8 @@ from daskgmm.models.facts.fitted_on import fitted_on
 from daskgmm.models.facts.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.facts.seen import SEEN
 from daskgmm.models.facts.singular import singular_columns
-from daskgmm.models.fitting.callbacks import CallbackSupportMixin, told_to_callbacks
+from daskgmm.models.fitting.callbacks import CallbackSupportMixin, Printer, told_to_callbacks
 from daskgmm.models.fitting.request import request_of, search_to_go_on
-from daskgmm.models.fitting.verbose import Printer
 from daskgmm.models.inputs.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.inputs.rows import check_enough_columns
 from daskgmm.models.mixtures.fitted import set_arrays
