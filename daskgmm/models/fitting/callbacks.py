@@ -1,4 +1,4 @@
-"""What is told of a fit: to scikit-learn's callbacks, from 1.9 on, and to users in lines of text."""
+"""What is told of a fit: to scikit-learn's callbacks, from 1.9 on, and to users line by line."""
 
 from __future__ import annotations
 
