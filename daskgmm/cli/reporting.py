@@ -79,8 +79,7 @@ def some_of(names: Iterable[str]) -> str:
 
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
-    from daskgmm.models.facts.criteria import n_in_words
-    from daskgmm.models.facts.likelihoods import likelihoods_of
+    from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 
     k, d = mixture.means_.shape
     ended = "converged" if mixture.converged_ else "stopped"

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sklearn import get_config
+
 from daskgmm.markup.card import card, facts, more, notice, table
 from daskgmm.markup.text import Html
-from daskgmm.markup.wanted import html_is_wanted
 
 FIRST_ROWS, MOST_ROWS = 12, 112
 """Rows of a table that are shown at once, and in all."""
@@ -82,3 +83,8 @@ class Carded:
 
     def _repr_html_(self) -> str | None:
         return self._card() if html_is_wanted() else None
+
+
+def html_is_wanted() -> bool:
+    """Return whether scikit-learn's setting `display` is "diagram", which it is by default."""
+    return bool(get_config()["display"] == "diagram")

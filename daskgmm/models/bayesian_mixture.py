@@ -23,8 +23,12 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.normal_wishart import check_degrees, expected_offsets
 from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.gaussian.priors.weight_prior import Dirichlet, DirichletProcess
-from daskgmm.models.files.bayesian_exchange import posterior_from_sklearn, posterior_to_sklearn
-from daskgmm.models.files.posterior_entries import posterior_entries, set_posterior
+from daskgmm.models.files.bayesian_exchange import (
+    posterior_entries,
+    posterior_from_sklearn,
+    posterior_to_sklearn,
+    set_posterior,
+)
 from daskgmm.models.files.sklearn_exchange import to_sklearn
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.constraints import StructureNames
@@ -162,6 +166,12 @@ class BayesianGaussianMixture(MixtureEstimator):
     array([0, 1])
     """
 
+    weight_concentration_prior_type: str
+    weight_concentration_prior: float | None
+    mean_precision_prior: float | None
+    mean_prior: Any
+    degrees_of_freedom_prior: float | None
+    covariance_prior: Any
     weight_concentration_: Array | tuple[Array, ...]
     mean_precision_: Array
     degrees_of_freedom_: Array | float
@@ -208,28 +218,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         verbose: int = 0,
         verbose_interval: int = 10,
     ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.weight_concentration_prior_type = weight_concentration_prior_type
-        self.weight_concentration_prior = weight_concentration_prior
-        self.mean_precision_prior = mean_precision_prior
-        self.mean_prior = mean_prior
-        self.degrees_of_freedom_prior = degrees_of_freedom_prior
-        self.covariance_prior = covariance_prior
-        self.acceleration = acceleration
-        self.sample_rows = sample_rows
-        self.missing = missing
-        self.standardise = standardise
-        self.pca = pca
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
+        self._keep_settings(locals())
 
     bic = _NoCriterion()
     aic = _NoCriterion()

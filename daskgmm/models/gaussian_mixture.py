@@ -268,30 +268,7 @@ class GaussianMixture(MixtureEstimator):
         verbose: int = 0,
         verbose_interval: int = 10,
     ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.n_factors = n_factors
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.prior = prior
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.acceleration = acceleration
-        self.sample_rows = sample_rows
-        self.missing = missing
-        self.standardise = standardise
-        self.pca = pca
-        self.noise = noise
-        self.tails = tails
-        self.equal_weights = equal_weights
-        self.weights_init = weights_init
-        self.means_init = means_init
-        self.precisions_init = precisions_init
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
+        self._keep_settings(locals())
 
     @classmethod
     def from_parameters(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from daskgmm.em.checkpoints.checkpoint import digest_of
-from daskgmm.em.checkpoints.packing import named_once
+from daskgmm.em.checkpoints.packing import MALFORMED, named_once
 from daskgmm.errors import ModelFileError
 from daskgmm.models.writers.naming import check_document, check_document_name
 from daskgmm.storage.address import Address
@@ -90,6 +91,17 @@ def read_signed(address: Address, kind: FileKind) -> dict[str, Any]:
             f"{kind.version}. Update it with: pip install --upgrade daskgmm"
         )
     return document
+
+
+@contextmanager
+def told_of_damage(address: Address, kind: FileKind) -> Iterator[None]:
+    """Say of errors while a document is taken apart that its file is damaged."""
+    try:
+        yield
+    except KeyError as error:
+        raise ModelFileError(f"{address} is damaged: {error} is missing. {kind.mend}") from error
+    except MALFORMED as error:
+        raise ModelFileError(f"{address} is damaged: {error}. {kind.mend}") from error
 
 
 def check_digest(document: Mapping[str, Any]) -> None:

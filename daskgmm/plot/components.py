@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.drawing.densities import (
-    draw_counts,
-    draw_density,
-    draw_histogram,
-    draw_parts,
-)
+from daskgmm.drawing.densities import draw_counts, draw_density, draw_histogram, draw_parts
 from daskgmm.drawing.ellipses import draw_ellipses
 from daskgmm.drawing.style import few_ticks, labelled, legend, new_axes, note, written
 from daskgmm.errors import SettingError

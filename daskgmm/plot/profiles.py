@@ -207,12 +207,7 @@ def _band(
 
 
 def _label(
-    axes: NDArray[Any],
-    along: FeatureAxis,
-    units: list[str | None],
-    *,
-    scaled: bool,
-    vertical: bool,
+    axes: NDArray[Any], along: FeatureAxis, units: list[str | None], *, scaled: bool, vertical: bool
 ) -> None:
     for panel in axes:
         axis, across = (panel.yaxis, panel.xaxis) if vertical else (panel.xaxis, panel.yaxis)

@@ -11,9 +11,9 @@ import numpy as np
 from daskgmm.counting import counted
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
+from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
 from daskgmm.models.facts.clusters import clusters_of
-from daskgmm.models.facts.criteria import n_in_words
-from daskgmm.models.facts.likelihoods import likelihoods_of
+from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
@@ -205,3 +205,31 @@ def _table(mixture: MixtureEstimator, classes: Sequence[str] | None) -> str:
         for i in order
     ]
     return aligned([["", *line] for line in (header, *body)])
+
+
+MOST_CLASSES = 64
+"""Largest number of classes that are listed."""
+
+
+def describe_classifier(classifier: GaussianMixtureClassifier, name: str) -> str:
+    """Describe a fitted classifier: its classes, and the mixture of their components."""
+    names = [str(label) for label in classifier.classes_.tolist()]
+    own = [names[number] for number in classifier.mixture_.clusters_]
+    card = describe_model(classifier.mixture_, name, classes=own)
+    return f"{card}\n\n{class_table(classifier)}"
+
+
+def class_table(classifier: GaussianMixtureClassifier) -> str:
+    """Return a line for each class: its components, labelled rows and prior probability."""
+    names = classifier.classes_.tolist()
+    if len(names) > MOST_CLASSES:
+        return f"  {len(names)} classes are too many to list."
+    components = np.bincount(classifier.mixture_.clusters_, minlength=len(names))
+    priors = np.asarray(classifier.class_prior_, np.float64)
+    lines = [
+        ("", str(name), str(k), f"{count:,}", f"{prior:.4f}")
+        for name, k, count, prior in zip(
+            names, components, classifier.class_count_, priors / priors.sum(), strict=True
+        )
+    ]
+    return aligned([("", "class", "components", "labelled rows", "prior"), *lines], left=(0, 1))

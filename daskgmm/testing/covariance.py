@@ -224,7 +224,7 @@ class CovarianceTests:
             assert count == scale.size if self.structure.free else count < scale.size
         fitted, random = self._step(self.parameters(), self.rows()), np.random.default_rng(2)
         directions = []
-        for _ in range(count + 12):
+        for _ in range(count + 4):
             moved = self.rows() + 1e-5 * random.normal(size=(N, D))
             near = self._step(self.parameters(), moved)
             directions.append(self._coordinates(fitted, near))

@@ -156,7 +156,7 @@ class EstimatorTests:
         if "n_components" not in inspect.signature(self.estimator).parameters:
             return
         for k in (1, 2, 3):
-            mixture = self.fitted(n_components=k)
+            mixture = self.fitted(n_components=k, max_iter=2)
             assert mixture.weights_.shape == (k,)
             assert mixture.means_.shape == (k, D)
             assert mixture.predict_proba(self.rows()).shape == (N, k)
@@ -167,7 +167,7 @@ class EstimatorTests:
         if "covariance_type" not in inspect.signature(self.estimator).parameters:
             return
         for name in ("full", "tied", "diag", "spherical"):
-            mixture = self.fitted(covariance_type=name)
+            mixture = self.fitted(covariance_type=name, max_iter=2)
             k = len(mixture.weights_)
             assert mixture.covariances_.shape == STRUCTURES[name].external_shape(k, D)
 

@@ -84,7 +84,7 @@ class PriorTests:
                 parameters = replace(
                     parameters, means=parameters.means + np.array([[0], [0], [1e4]])
                 )
-            for _ in range(30):
+            for _ in range(15):
                 moments = self._moments(model, parameters)
                 objective = model.objective(moments, parameters)
                 assert objective >= before - 1e-12, structure

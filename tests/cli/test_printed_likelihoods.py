@@ -9,7 +9,7 @@ from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.em.events import SweepIterated
 from daskgmm.em.objective import objective_name
 from daskgmm.errors import ScaleWarning
-from daskgmm.models.facts.likelihoods import likelihoods_of
+from daskgmm.models.facts.criteria import likelihoods_of
 
 NARROW = 1e-3
 """Standard deviation of a column, as large as that of the noise of the default `reg_covar`."""

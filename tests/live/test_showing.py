@@ -15,7 +15,7 @@ import pytest
 from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier, sweep
 from daskgmm.em.events import Ended, Iterated, PassEnded, SweepIterated
 from daskgmm.errors import SettingError
-from daskgmm.live import notebook, showing
+from daskgmm.live import showing
 from daskgmm.live.watching import Watching
 from daskgmm.progress import Forecast
 
@@ -54,7 +54,7 @@ def cell(monkeypatch):
     fake.get_ipython = lambda: SimpleNamespace(kernel=object())
     fake.display = SimpleNamespace(display=cell.display)
     monkeypatch.setitem(sys.modules, "IPython", fake)
-    monkeypatch.setattr(notebook, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(showing, "UPDATE_SECONDS", 0.0)
     monkeypatch.setattr(showing, "PATIENCE", 0.0)
     return cell
 
@@ -125,7 +125,7 @@ def test_the_time_left_is_that_of_the_forecast():
 
 
 def test_updates_are_not_too_many(cell, monkeypatch):
-    monkeypatch.setattr(notebook, "UPDATE_SECONDS", 60.0)
+    monkeypatch.setattr(showing, "UPDATE_SECONDS", 60.0)
     GaussianMixture(2, random_state=0).fit(X, progress=True)
     assert len(cell.shown) == 2  # at the begin and at the end
 

@@ -125,6 +125,14 @@ def test_files_of_mixtures_have_no_posterior(x, tmp_path):
         BayesianGaussianMixture.load(tmp_path / "m.json")
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Content of the file of a mixture of three components."""
+    path = tmp_path_factory.mktemp("saved") / "m.json"
+    fitted(blobs(400, 3, 3, seed=1), n_components=3).save(path)
+    return path.read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -137,9 +145,8 @@ def test_files_of_mixtures_have_no_posterior(x, tmp_path):
         ("mean_prior", None),
     ],
 )
-def test_a_damaged_posterior_is_found(name, value, x, tmp_path):
-    fitted(x, n_components=3).save(tmp_path / "m.json")
-    document = json.loads((tmp_path / "m.json").read_text())
+def test_a_damaged_posterior_is_found(name, value, saved, tmp_path):
+    document = json.loads(saved)
     document["posterior"][name] = value
     (tmp_path / "m.json").write_text(json.dumps(document))
     with pytest.raises(ModelFileError):

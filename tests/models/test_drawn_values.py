@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions import drawing
-from daskgmm.models.predictions.drawing import Draws
+from daskgmm.models.predictions import gaps
+from daskgmm.models.predictions.gaps import Draws
 
 N = 20_000
 COVARIANCE = np.array([[2.0, 0.9, 0.3], [0.9, 1.0, -0.2], [0.3, -0.2, 0.5]])
@@ -129,9 +129,7 @@ def test_numbers_of_other_seeds_streams_and_rows_are_others(seed):
 
 def test_uniform_numbers_are_never_0_or_1(monkeypatch):
     for bits in (0, 2**64 - 1):
-        monkeypatch.setattr(
-            drawing, "scrambled", lambda state, bits=bits: np.uint64(bits) + 0 * state
-        )
+        monkeypatch.setattr(gaps, "scrambled", lambda state, bits=bits: np.uint64(bits) + 0 * state)
         drawn = Draws(0, np.arange(3)).normal(2)
         assert np.isfinite(drawn).all()
         assert (np.sign(drawn) == (1 if bits else -1)).all()

@@ -37,7 +37,7 @@ def fitted(x=X, **settings):
 @pytest.mark.parametrize("acceleration", ["auto", None])
 def test_the_likelihood_never_falls_in_any_structure(structure, acceleration):
     settings = {"covariance_type": structure, "acceleration": acceleration, "reg_covar": 0.0}
-    mixture = fitted(X[:500], tol=1e-5, max_iter=1000, **settings)
+    mixture = fitted(X[:250], tol=1e-5, max_iter=1000, **settings)
     assert_array_equal(mixture.weights_, np.full(K, 1 / K))
     assert np.diff(mixture.lower_bounds_).min() >= -1e-10
     assert mixture._n_parameters() == K * 2 + STRUCTURES[structure].n_covariance_parameters(K, 2)

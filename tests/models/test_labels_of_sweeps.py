@@ -117,7 +117,8 @@ def test_held_out_rows_far_from_the_component_of_their_label(covariance_type, no
     )
     wide = x if noise is None else np.hstack([x, noise])
     found = log_densities(parameters, wide, wrong)
-    rows = zip(x, wrong, np.zeros_like(x) if noise is None else noise, strict=True)
+    some = slice(90)  # SciPy takes a millisecond for each
+    rows = zip(x[some], wrong[some], (0 * x if noise is None else noise)[some], strict=True)
     covariances = np.broadcast_to(parameters.covariances, (4, 2, 2))
     parts = list(zip(parameters.weights, parameters.means, covariances, strict=True))
     expected = []
@@ -128,7 +129,7 @@ def test_held_out_rows_far_from_the_component_of_their_label(covariance_type, no
         ]
         expected.append(logsumexp(joint) if label < 0 else joint[label])
     assert min(expected) < -5000
-    assert_allclose(found, expected, rtol=1e-9)
+    assert_allclose(found[some], expected, rtol=1e-9)
 
 
 def test_rare_labels_are_in_the_sample():

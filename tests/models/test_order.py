@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from daskgmm import GaussianMixture, load_model, save_model
 from daskgmm.models.facts.order import canonical_order
+from daskgmm.models.fitting.request import search_to_go_on
 from tests.oracle.data import STRUCTURES, blobs, start_for
 
 N, D, K = 600, 3, 4
@@ -184,8 +185,8 @@ def test_a_warm_start_goes_on_from_the_new_order_as_from_the_old(structure):
         renumber = np.argsort(kept.weights_)
         assert not np.array_equal(renumber, np.arange(4))
         changed._reorder(renumber)
-        assert changed._search_to_go_on() is not None
-        assert changed.sort_components()._search_to_go_on() is not None
+        assert search_to_go_on(changed) is not None
+        assert search_to_go_on(changed.sort_components()) is not None
         assert changed.lower_bound_ == kept.lower_bound_
         kept.fit(x)
         changed.fit(x)
@@ -199,4 +200,4 @@ def test_a_warm_start_goes_on_from_the_new_order_as_from_the_old(structure):
 def test_a_warm_start_knows_nothing_of_means_that_were_set():
     mixture = GaussianMixture(2, warm_start=True, random_state=0).fit(X)
     mixture.means_ = mixture.means_ + 1
-    assert mixture.sort_components()._search_to_go_on() is None
+    assert search_to_go_on(mixture.sort_components()) is None

@@ -18,6 +18,7 @@ from daskgmm.errors import ModelFileError
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.testing import EstimatorTests
+from daskgmm.testing.estimators import FITS_OF_ANY_SIZE
 
 
 class AxisAlignedMixture(MixtureEstimator):
@@ -48,6 +49,7 @@ class Deaf(GaussianMixture):
         return replace(super()._settings(*arguments), **dict(self.ignored))
 
 
+@FITS_OF_ANY_SIZE
 @pytest.mark.parametrize(
     ("ignored", "test"),
     [

@@ -10,10 +10,9 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.changing import write_changed
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import Data, choosing, names_in, weighing
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import writing
 from daskgmm.cli.reporting import tell
 from daskgmm.names import ADAPTED
 
@@ -59,8 +58,7 @@ def parameters_in(value: str) -> tuple[str, ...]:
     short_help="Adapt a mixture to few rows; write a new model file.",
     example="daskgmm adapt model.json few.zarr --relevance 16 --out adapted.json",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @options.model_out(metavar="NEW")
 @options.several(
     "--relevance", metavar="ROWS|NAME=ROWS,...", parse=relevance_in, default=("16",),
@@ -84,10 +82,7 @@ def parameters_in(value: str) -> tuple[str, ...]:
 @choosing
 @weighing
 @options.weights_are
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def adapt(
     model: str,
     data: Data,

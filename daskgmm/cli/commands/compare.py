@@ -31,12 +31,7 @@ from daskgmm.storage.masking import shown
 @running
 @IMPORT
 def compare(
-    model_a: str,
-    model_b: str,
-    data: Data,
-    missing: str | None,
-    workers: Workers,
-    as_json: bool,
+    model_a: str, model_b: str, data: Data, missing: str | None, workers: Workers, as_json: bool
 ) -> None:
     """Say how MODEL_A and MODEL_B differ: size, criteria, components in pairs, divergence.
 

@@ -15,9 +15,7 @@ from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.reporting import tell
 
 
-@command(
-    example="daskgmm demo --out daskgmm-demo",
-)
+@command(example="daskgmm demo --out daskgmm-demo")
 @click.option(
     "--out", "-o", type=PLACE, default="daskgmm-demo", show_default=True, help="Folder to write."
 )

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.exit_codes import DRIFTED
-from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.data import WHOLE_ROWS, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
@@ -22,8 +22,7 @@ from daskgmm.cli.places import check_apart
     short_help="Test whether data are from a mixture; say what has moved.",
     example="daskgmm drift model.json new.zarr --level 0.01",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, all numbers of it.")
 @click.option(
     "--level", type=click.FloatRange(0, 1, min_open=True), metavar="P",
@@ -55,12 +54,7 @@ def drift(
     if least and level is None:
         raise click.UsageError("--least goes with --level: it says which changes end with code 4.")
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
-    with at_once():
-        from daskgmm.models.model_file import load_model
-
-    mixture = load_model(model, data.storage_options)
-    if missing is not None:
-        mixture.set_params(missing=missing)
+    mixture = mixture_in(model, data.storage_options, missing)
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.drift(x, data.sample_weight(x))

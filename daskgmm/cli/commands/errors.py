@@ -9,8 +9,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.models import fitted_in
 from daskgmm.cli.options.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
@@ -23,8 +22,7 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
     short_help="Write standard errors of the parameters of a mixture.",
     example="daskgmm errors model.json pixels.zarr",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @click.option(
     "--groups", metavar="COLUMN|PATH",
     help="Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows of "
@@ -64,19 +62,12 @@ def errors(
     independent. All is in the units of DATA, and after a fit with --pca along principal axes.
     """
     data.check_meaning(weights_are)
-    with at_once():
-        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-        from daskgmm.models.classifying.loading import load_fitted
-
-    fitted: Any = load_fitted(model, data.storage_options)
-    classifies = isinstance(fitted, GaussianMixtureClassifier)
+    fitted, mixture = fitted_in(model, data.storage_options, missing)
+    classifies = fitted is not mixture
     if classifies and data.labels is None:
         raise click.UsageError(
             "MODEL is a classifier, which was fitted with labels. Name them: --labels."
         )
-    mixture = fitted.mixture_ if classifies else fitted
-    if missing is not None:
-        mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     with workers.current():
         labels = {"y" if classifies else "labels": data.labels_of(x)}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.predicting import write_outputs
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import Data, choosing
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
-from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS, float_dtype
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import OUT, cuts, float_dtype, writing
 from daskgmm.names import IMPUTED, MARGINALISE
 
 
@@ -22,25 +18,14 @@ from daskgmm.names import IMPUTED, MARGINALISE
     short_help="Write data whose gaps are filled as a mixture expects.",
     example="daskgmm impute model.json table.parquet --out filled.parquet",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @OUT
 @float_dtype("float64")
-@CHUNKS
-@SHARDS
-@KEY
+@cuts
 @choosing
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def impute(
-    model: str,
-    data: Data,
-    out: str,
-    workers: Workers,
-    quiet: bool,
-    **settings: Any,
+    model: str, data: Data, out: str, workers: Workers, quiet: bool, **settings: Any
 ) -> None:
     """Write the features of DATA, with what MODEL expects of each value that is missing.
 

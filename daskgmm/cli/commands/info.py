@@ -16,8 +16,7 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Say what a model file, data or predictions are.",
-    example="daskgmm info model.json",
+    short_help="Say what a model file, data or predictions are.", example="daskgmm info model.json"
 )
 @click.argument("path", type=PLACE)
 @click.option(
@@ -33,9 +32,8 @@ def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
         from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.models.fitting.estimator import MixtureEstimator
         from daskgmm.progress import show_pass
-        from daskgmm.report.classes import describe_classifier
         from daskgmm.report.data import describe_data
-        from daskgmm.report.model import describe_model
+        from daskgmm.report.model import describe_classifier, describe_model
 
     url_of_model = "://" in path and path.endswith(".json")
     if url_of_model or (Path(path).is_file() and not path.lower().endswith(not_models())):

@@ -10,10 +10,9 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.changing import write_changed
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import NOISE_VARIANCE, Data, choosing, weighing
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import writing
 from daskgmm.cli.reporting import tell
 
 
@@ -21,8 +20,7 @@ from daskgmm.cli.reporting import tell
     short_help="Merge components to clusters; write a new model file.",
     example="daskgmm merge model.json pixels.zarr --out merged.json",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @options.model_out(metavar="NEW")
 @click.option(
     "--n-clusters", type=click.IntRange(1),
@@ -31,10 +29,7 @@ from daskgmm.cli.reporting import tell
 @choosing
 @weighing
 @NOISE_VARIANCE
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def merge(
     model: str,
     data: Data,

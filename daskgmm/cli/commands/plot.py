@@ -11,10 +11,11 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.models import fitted_in
 from daskgmm.cli.options.completing import PLACE, NewPlace
 from daskgmm.cli.options.data import COLUMNS, MISSING_ROWS, VARIABLES, Data, names_in, weighing
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import writing
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import tell
 
@@ -63,10 +64,7 @@ MAPS = ("labels", "posterior", "ambiguity")
 @VARIABLES
 @options.storage_options
 @weighing
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def plot(
     model: str,
     rows: str | None,
@@ -95,8 +93,6 @@ def plot(
     ):
         raise click.UsageError("Options of the data are given, and DATA are not. Name them.")
     with at_once():
-        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-        from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.report.sweep import check_picture, checked_output, written
 
     name = out or f"{Path(model).stem}-{kind}.png"
@@ -109,15 +105,12 @@ def plot(
     check_apart({"MODEL": model, **read, **workers.places}, {"--out": name})
     place = checked_output(name, "--out", overwrite)
     check_picture(place)
-    fitted: Any = load_fitted(model, storage_options)
-    mixture = fitted.mixture_ if isinstance(fitted, GaussianMixtureClassifier) else fitted
+    fitted, mixture = fitted_in(model, storage_options, missing)
     if kind == "merging" and fitted is not mixture:
         raise click.UsageError(
             "MODEL is a classifier: the clusters of its components are its classes. Draw its "
             "components, or merge those of a mixture."
         )
-    if missing is not None:
-        mixture.set_params(missing=missing)
     with workers.current():
         figure = _drawn(fitted, mixture, kind, data, _features(mixture, drawn), component)
     written(_content(figure, place.suffix), place, "The picture")

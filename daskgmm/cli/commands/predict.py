@@ -9,12 +9,11 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.predicting import write_outputs
-from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE, NamesOf
+from daskgmm.cli.models import fitted_in
+from daskgmm.cli.options.completing import NamesOf
 from daskgmm.cli.options.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
-from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import OUT, cuts, writing
 from daskgmm.names import DTYPES, OUTPUTS
 
 
@@ -22,8 +21,7 @@ from daskgmm.names import DTYPES, OUTPUTS
     short_help="Write labels, posteriors or densities of the rows to disk.",
     example="daskgmm predict model.json pixels.zarr --out labels.zarr",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @OUT
 @options.several(
     "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
@@ -41,16 +39,11 @@ from daskgmm.names import DTYPES, OUTPUTS
     "--top", type=click.IntRange(1), metavar="M",
     help="How many of the most probable components the output top holds.  [default: 2]",
 )  # fmt: skip
-@CHUNKS
-@SHARDS
-@KEY
+@cuts
 @MISSING_ROWS
 @choosing
 @NOISE_VARIANCE
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def predict(
     model: str,
     data: Data,
@@ -66,12 +59,5 @@ def predict(
     DATA are opened as they were for the fit; options say otherwise. If interrupted, the same
     command goes on.
     """
-    with at_once():
-        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-        from daskgmm.models.classifying.loading import load_fitted
-
-    fitted: Any = load_fitted(model, data.storage_options)
-    if missing is not None:
-        classifies = isinstance(fitted, GaussianMixtureClassifier)
-        (fitted.mixture_ if classifies else fitted).set_params(missing=missing)
+    fitted, _ = fitted_in(model, data.storage_options, missing)
     write_outputs(fitted, model, data, out, workers, settings, quiet=quiet)

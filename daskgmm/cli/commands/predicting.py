@@ -27,15 +27,14 @@ def write_outputs(
     Those of the format that is not written are refused, or left out.
     """
     with at_once():
-        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-        from daskgmm.models.mixtures.mixture import wanted_outputs
+        from daskgmm.models.predictions.made_outputs import wanted_outputs
         from daskgmm.progress import show_pass
 
     # Predictions may replace DATA that are Parquet; what writes them looks at that.
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
-    classifies = isinstance(fitted, GaussianMixtureClassifier)
-    mixture = fitted.mixture_ if classifies else fitted
+    mixture = getattr(fitted, "mixture_", fitted)
+    classifies = fitted is not mixture
     # Before DATA are opened, which may take long.
     predictor = (fitted._predicting() if classifies else mixture)._predictor()
     wanted_outputs(predictor, settings["outputs"], settings["dtype"], settings["top"])

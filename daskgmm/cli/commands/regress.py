@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once, going_on
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.data import MISSING_ROWS, Data, choosing, names_in
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
-from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS, check_format, float_dtype
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import OUT, check_format, cuts, float_dtype, writing
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import tell
 
@@ -27,23 +24,17 @@ def columns_in(value: str) -> tuple[str | int, ...]:
     short_help="Write means and variances of columns, given the others, to disk.",
     example="daskgmm regress model.json table.parquet --targets salt --out salt.zarr",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @options.several(
     "--targets", metavar="NAMES", parse=columns_in, required=True,
     help="Features of MODEL that are told by the others: names, or numbers where they have none.",
 )  # fmt: skip
 @OUT
 @float_dtype("float32")
-@CHUNKS
-@SHARDS
-@KEY
+@cuts
 @MISSING_ROWS
 @choosing
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def regress(
     model: str,
     data: Data,
@@ -63,13 +54,10 @@ def regress(
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():
         from daskgmm.counting import counted
-        from daskgmm.models.model_file import load_model
         from daskgmm.progress import show_pass
 
     parquet = check_format(out, data.path, settings)
-    mixture = load_model(model, data.storage_options)
-    if missing is not None:
-        mixture.set_params(missing=missing)
+    mixture = mixture_in(model, data.storage_options, missing)
     known, _, called = mixture._regressing(targets)
     x = data.for_mixture(known, keyed=parquet, keys=settings.get("key"))
     if hasattr(known, "feature_dims_"):  # as --features says

@@ -10,8 +10,8 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE, NewPlace
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import writing
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import tell
 from daskgmm.models.writers.naming import check_array_name
@@ -58,10 +58,7 @@ def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
     "--dtype", type=click.Choice(FLOATS), default="float64", show_default=True, help="Of the rows."
 )
 @options.storage_options
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def sample(
     model: str,
     out: str,

@@ -9,7 +9,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.models import fitted_in
 from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
@@ -34,8 +34,7 @@ LABELS = click.option(
     short_help="Say how well a model fits data: likelihood, criteria, known labels.",
     example="daskgmm score model.json pixels.zarr",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @MISSING_ROWS
 @choosing
@@ -62,17 +61,10 @@ def score(
     """
     data.check_meaning(weights_are)
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
-    with at_once():
-        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-        from daskgmm.models.classifying.loading import load_fitted
-
-    fitted: Any = load_fitted(model, data.storage_options)
-    classifies = isinstance(fitted, GaussianMixtureClassifier)
+    fitted, mixture = fitted_in(model, data.storage_options, missing)
+    classifies = fitted is not mixture
     if not classifies:
         _check_of_mixture(data)
-    mixture = fitted.mixture_ if classifies else fitted
-    if missing is not None:
-        mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     weights = data.sample_weight(x)
     with workers.current():

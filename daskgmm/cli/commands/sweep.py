@@ -62,12 +62,7 @@ class TablePath(Place):
 @options.overwrite
 @options.quiet
 def sweep(
-    given: Fitting,
-    out: str,
-    table: str | None,
-    plot: str | None,
-    overwrite: bool,
-    **settings: Any,
+    given: Fitting, out: str, table: str | None, plot: str | None, overwrite: bool, **settings: Any
 ) -> None:
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
     given.check_places(out=out, table=table, plot=plot)

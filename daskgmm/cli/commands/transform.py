@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.predicting import write_outputs
-from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.data import MISSING_ROWS, Data, choosing
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
-from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS, float_dtype
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import OUT, cuts, float_dtype, writing
 
 
 @command(
     short_help="Write latent coordinates of rows, of a mixture with factors.",
     example="daskgmm transform factors.json pixels.zarr --out latent.zarr",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @OUT
 @float_dtype("float32")
-@CHUNKS
-@SHARDS
-@KEY
+@cuts
 @MISSING_ROWS
 @choosing
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def transform(
     model: str,
     data: Data,
@@ -48,11 +38,6 @@ def transform(
     MODEL was fitted with --covariance ppca, factor or mcfa. DATA are opened as they were for the
     fit; options say otherwise. If interrupted, the same command goes on.
     """
-    with at_once():
-        from daskgmm.models.model_file import load_model
-
-    mixture: Any = load_model(model, data.storage_options)
-    if missing is not None:
-        mixture.set_params(missing=missing)
+    mixture = mixture_in(model, data.storage_options, missing)
     settings |= {"outputs": ("label", "latent"), "top": None}
     write_outputs(mixture, model, data, out, workers, settings, quiet=quiet)

@@ -9,10 +9,9 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.changing import write_changed
-from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import Data, choosing, weighing
-from daskgmm.cli.options.importing import IMPORT
-from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.workers import Workers
+from daskgmm.cli.options.writing import writing
 from daskgmm.cli.reporting import tell
 
 
@@ -20,8 +19,7 @@ from daskgmm.cli.reporting import tell
     short_help="Go on with new rows beside earlier ones; write a new model file.",
     example="daskgmm update model.json new.zarr --out updated.json",
 )
-@click.argument("model", type=PLACE)
-@click.argument("data", type=PLACE)
+@options.model_and_data
 @options.model_out(metavar="NEW")
 @click.option(
     "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
@@ -37,10 +35,7 @@ from daskgmm.cli.reporting import tell
 )  # fmt: skip
 @choosing
 @weighing
-@running
-@IMPORT
-@options.overwrite
-@options.quiet
+@writing
 def update(
     model: str,
     data: Data,

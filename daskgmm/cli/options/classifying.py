@@ -123,7 +123,7 @@ def fitted_classes(classifier: GaussianMixtureClassifier, x: Any, labels: Any, *
 def class_report(classifier: GaussianMixtureClassifier, out: str) -> str:
     """Return the result of a fit in a line, and a line for each class."""
     from daskgmm.cli.reporting import fit_report
-    from daskgmm.report.classes import class_table
+    from daskgmm.report.model import class_table
 
     mixture = classifier.mixture_
     if classifier.structures == "own":

@@ -157,6 +157,11 @@ def joined(
     return tuple(dict.fromkeys(name for names in values for name in names))
 
 
+def model_and_data(command: Command) -> Command:
+    """Add the arguments MODEL and DATA to a command."""
+    return added(command, *(click.argument(name, type=PLACE) for name in ("model", "data")))
+
+
 def several(
     name: str, *others: str, parse: Callable[[str], Any], **settings: Any
 ) -> Callable[[Command], Command]:

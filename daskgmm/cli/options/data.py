@@ -242,11 +242,7 @@ class Data:
             )
 
     def for_mixture(
-        self,
-        mixture: Any,
-        *,
-        keyed: bool = False,
-        keys: Sequence[str] | None = None,
+        self, mixture: Any, *, keyed: bool = False, keys: Sequence[str] | None = None
     ) -> Any:
         """Return X as a fitted mixture takes it: what was not given is as it was in the fit.
 

@@ -81,10 +81,7 @@ class Workers:
     @property
     def places(self) -> dict[str, str | None]:
         """Files that are read, by the option that gives them."""
-        return {
-            "--scheduler-file": self.scheduler_file,
-            "--cluster-options": self.cluster_options,
-        }
+        return {"--scheduler-file": self.scheduler_file, "--cluster-options": self.cluster_options}
 
     @contextmanager
     def current(self) -> Iterator[None]:

@@ -8,12 +8,30 @@ from typing import Any
 import click
 
 import daskgmm.cli.options.common as options
+from daskgmm.cli.options.common import Command, added
 from daskgmm.cli.options.completing import NewPlace
-from daskgmm.cli.options.cuts import cut_in
 from daskgmm.cli.options.data import names_in
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import running
 from daskgmm.models.writers.naming import check_predictions_name
 from daskgmm.names import FLOATS
 from daskgmm.storage.masking import shown
+
+
+def cut_in(value: str) -> int | dict[str, int]:
+    """Return the length in a text such as 100000, or the lengths by dimension in y=512,x=512."""
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    lengths: dict[str, int] = {}
+    for part in value.split(","):
+        dim, _, length = (text.strip() for text in part.rpartition("="))
+        if not dim or dim in lengths or not length.isdecimal() or int(length) < 1:
+            raise click.BadParameter(
+                f"{value} is no cut; give a number of rows, or lengths such as y=512,x=512."
+            )
+        lengths[dim] = int(length)
+    return lengths
+
 
 OUT = click.option(
     "--out", "-o", required=True, type=NewPlace(check_predictions_name),
@@ -32,6 +50,16 @@ KEY = options.several(
     "--key", metavar="NAMES", parse=names_in,
     help="Columns of DATA to keep beside what is written, where OUT is Parquet.",
 )  # fmt: skip
+
+
+def cuts(command: Command) -> Command:
+    """Add how what is written is cut, and what stays beside it."""
+    return added(command, CHUNKS, SHARDS, KEY)
+
+
+def writing(command: Command) -> Command:
+    """Add what commands that read rows and write have at their end."""
+    return running(added(command, IMPORT, options.overwrite, options.quiet))
 
 
 def float_dtype(default: str) -> Callable[..., Any]:

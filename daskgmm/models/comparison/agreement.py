@@ -18,7 +18,7 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.models.facts.rand_index import adjusted_rand
 from daskgmm.models.inputs.rows import scoring_data
-from daskgmm.models.mixtures.mixture import wanted_outputs
+from daskgmm.models.predictions.made_outputs import wanted_outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch

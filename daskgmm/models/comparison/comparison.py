@@ -86,13 +86,7 @@ class Comparison(Carded):
 
 
 def compare(
-    a: Any,
-    b: Any,
-    X: Any = None,
-    sample_weight: Any = None,
-    *,
-    n_drawn: int = DRAWN,
-    seed: int = 0,
+    a: Any, b: Any, X: Any = None, sample_weight: Any = None, *, n_drawn: int = DRAWN, seed: int = 0
 ) -> Comparison:
     """Compare two fitted mixtures of the same features, and what they say of the same rows.
 

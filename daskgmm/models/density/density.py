@@ -42,7 +42,8 @@ from daskgmm.models.settings.missing import transform_of
 from daskgmm.models.settings.outliers import box_of
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
-from daskgmm.models.writers.to_disk import write_to_parquet, write_to_zarr
+from daskgmm.models.writers.predict_to_parquet import write_to_parquet
+from daskgmm.models.writers.predict_to_zarr import write_to_zarr
 from daskgmm.names import FLOATS
 from daskgmm.passes.task import Progress
 from daskgmm.rows.sources import source_of

@@ -22,9 +22,7 @@ WITHOUT_BAYES = "Fit without --bayesian"
 
 
 def plain(
-    parameters: Parameters,
-    coordinates: Coordinates | None,
-    columns: Sequence[int] | None = None,
+    parameters: Parameters, coordinates: Coordinates | None, columns: Sequence[int] | None = None
 ) -> Parameters:
     """Return the density over all columns of the data, or over some, in their units.
 

@@ -22,7 +22,7 @@ from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances
 from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
 from daskgmm.models.facts.fitted_on import has_known_noise
 from daskgmm.models.facts.seen import seen_of
-from daskgmm.models.inputs.rows import scoring_data
+from daskgmm.models.inputs.rows import names_of_axes, scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.readers import remedy
@@ -330,7 +330,7 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
         ),
         p_values=both[:, 1:],
         weight_p_values=both[:, 0],
-        features=_names(mixture),
+        features=names_of_axes(mixture),
         fitted_rows=fitted_rows,
         _pieces=pieces,
         _sizes=np.column_stack([squares[places[:, 0]], squares[cells].sum(axis=2)]),
@@ -374,12 +374,3 @@ def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence
             f"that as drift. Fit with {remedy(*NEARER)}.",
             ConvergenceWarning,
         )
-
-
-def _names(mixture: Any) -> tuple[str, ...]:
-    """Return the names of the mixture's coordinates."""
-    coordinates = getattr(mixture, "coordinates_", None)
-    names = getattr(mixture, "feature_names_in_", None)
-    if names is None or (coordinates is not None and coordinates.axes is not None):
-        return tuple(mixture._axis_names())
-    return tuple(map(str, names))

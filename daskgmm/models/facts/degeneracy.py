@@ -9,9 +9,13 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.em.survey.probes import width_of_most
 from daskgmm.em.survey.survey import Survey
+from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import NO_SCALE
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.deconvolution.known import is_diagonal
 from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Resting
 from daskgmm.gaussian.m_step import Maximised
+from daskgmm.user_warnings import warn_user
 
 LARGE_SHARE = 0.01
 """Part of a column's variance beyond which `reg_covar` is large beside it."""
@@ -89,11 +93,7 @@ def reason_of(step: Maximised, resting: Sequence[Resting], names: Sequence[str])
     places = {each.component: each for each in resting}
     rest = [_where(each, names) for each in resting if each.component not in step.collapsed]
     collapsed = [_collapsed(k, places.get(k), names) for k in step.collapsed]
-    kinds = {
-        "no rows": list(map(str, step.empty)),
-        "collapsed": collapsed,
-        "on a floor": rest,
-    }
+    kinds = {"no rows": list(map(str, step.empty)), "collapsed": collapsed, "on a floor": rest}
     return "; ".join(f"{kind}: {_listed(words)}" for kind, words in kinds.items() if words)
 
 
@@ -155,3 +155,34 @@ def _usual(survey: Survey) -> tuple[Array, Array]:
         return variances, np.full(len(variances), np.inf)
     width = width_of_most(survey.probe)
     return np.where(variances > width**2, (width / NORMAL_WIDTH) ** 2, variances), width
+
+
+def warn_of_spread_within_noise(survey: Survey, step: Maximised, names: Sequence[str]) -> None:
+    r"""Warn of components whose variance in a column is below its own standard error.
+
+    A variance that is far below one of noise, C, has the standard error
+    :math:`C \sqrt{2 / N_k}` after :math:`N_k` rows, here with the least noise of any row.
+    """
+    if survey.noise is None or survey.weighing is None or not survey.is_noisy:
+        return
+    parameters, d = step.parameters, step.parameters.n_features
+    least = survey.noise.minimum
+    least = least if is_diagonal(len(least), d) else least[:: d + 1]
+    structure = structure_of(parameters)
+    variances = structure.precision.diagonals(parameters.covariances, d)
+    rows = survey.weighing.effective_rows * parameters.weights
+    rows = np.array([rows.sum()]) if structure.shared else rows
+    errors = least * np.sqrt(2 / np.maximum(rows, 1.0))[:, None]
+    found = [
+        f"{'all' if structure.shared else number} ({names[column]}: "
+        f"{variances[number, column]:.2g} of at least {errors[number, column]:.2g})"
+        for number, column in np.argwhere(variances < errors).tolist()
+    ]
+    if found:
+        warn_user(
+            "Components whose variance is below its standard error, as the noise of their rows "
+            f"explains the spread: {_listed(found)}. They may have none. Check "
+            "that noise_variance holds variances (squares of errors, in squared units of the "
+            "columns).",
+            DegenerateComponentWarning,
+        )

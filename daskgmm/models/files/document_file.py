@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import ModelFileError
 from daskgmm.models.files.model_document import (
     FORMAT,
@@ -15,7 +14,13 @@ from daskgmm.models.files.model_document import (
     mixture_of,
 )
 from daskgmm.models.files.settings_entry import Kind
-from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
+from daskgmm.models.signed_file import (
+    FileKind,
+    check_digest,
+    read_signed,
+    told_of_damage,
+    write_signed,
+)
 from daskgmm.storage.address import Address
 
 MODEL = FileKind(
@@ -42,16 +47,13 @@ def read_mixture(choose: Choose[Kind], address: Address) -> Kind:
     """Return the mixture in a file, of the class that `choose` returns for its `types`."""
     document = read_document(address)
     try:
-        mixture = mixture_of(document, choose)
-        # Last, so that what is wrong is named where it can be.
-        if document["format_version"] > 1 or "sha256" in document:
-            check_digest(document)
+        with told_of_damage(address, MODEL):
+            mixture = mixture_of(document, choose)
+            # Last, so that what is wrong is named where it can be.
+            if document["format_version"] > 1 or "sha256" in document:
+                check_digest(document)
     except UnknownNameError as error:
         raise ModelFileError(f"{address} cannot be read here: {error}") from error
-    except KeyError as error:
-        raise ModelFileError(f"{address} is damaged: {error} is missing. {MODEL.mend}") from error
-    except MALFORMED as error:
-        raise ModelFileError(f"{address} is damaged: {error}. {MODEL.mend}") from error
     return mixture
 
 

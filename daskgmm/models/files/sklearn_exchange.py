@@ -22,6 +22,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.files.sklearn_steps import coordinates_in, steps_of
+from daskgmm.models.mixtures.fitted import set_arrays
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
@@ -200,13 +201,7 @@ def _reference(mixture: Mixture) -> Reference:
     _warn_of_count(mixture, STRUCTURES[given], STRUCTURES[parameters.structure])
     settings["covariance_type"] = parameters.structure
     reference = Reference(**settings)
-    reference.weights_ = parameters.weights.copy()
-    reference.means_ = parameters.means.copy()
-    structure, d = STRUCTURES[parameters.structure], parameters.n_features
-    factors = parameters.precisions_cholesky
-    reference.covariances_ = structure.external(parameters.covariances, d).copy()
-    reference.precisions_cholesky_ = structure.external(factors, d).copy()
-    reference.precisions_ = structure.external(structure.precision.precisions(factors), d)
+    set_arrays(reference, parameters, copied=True)
     reference.converged_ = bool(getattr(mixture, "converged_", False))
     reference.n_iter_ = int(getattr(mixture, "n_iter_", 0))
     reference.lower_bound_, reference.lower_bounds_ = _likelihoods(mixture)

@@ -1,13 +1,16 @@
-"""scikit-learn's callbacks, which it has from 1.9 on: an iteration is a task of a fit."""
+"""What is told of a fit: to scikit-learn's callbacks, from 1.9 on, and to users line by line."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from daskgmm.em.events import Ended, Event, Iterated, Started
 from daskgmm.em.fit import Fitted, StopFit
+from daskgmm.em.objective import objective_name
 from daskgmm.models.inputs.costs import TrainingData
 
 try:
@@ -49,8 +52,7 @@ class Iterations:
             self.begin()
         task, self._task = self._task, None
         stop = task.call_on_fit_task_end(
-            estimator=self._estimator,
-            reconstruction_attributes=lambda: self._attributes(found()),
+            estimator=self._estimator, reconstruction_attributes=lambda: self._attributes(found())
         )
         if stop:
             raise StopFit
@@ -85,3 +87,29 @@ def told_to_callbacks(
 @with_callbacks  # type: ignore[untyped-decorator]  # no types there
 def _torn_down(estimator: Any) -> None:
     """Tear callbacks down: what is decorated does so as it ends."""
+
+
+class Printer:
+    """Prints starts, every `interval`-th iteration and ends, above 1 with seconds and changes."""
+
+    def __init__(self, verbose: int, interval: int, prior: str | None = None) -> None:
+        self._detailed = verbose > 1
+        self._objective = "ll" if prior is None else objective_name(prior)
+        self._interval = interval
+        self._began = self._last = time.perf_counter()
+
+    def __call__(self, event: Event) -> None:
+        """Print one event."""
+        now = time.perf_counter()
+        if isinstance(event, Started):
+            print(f"Initialization {event.initialisation}")
+            self._began = self._last = now
+        elif isinstance(event, Iterated) and event.iteration % self._interval == 0:
+            changed = f"{self._objective} change {event.change:.5f}"
+            told = f"\t time lapse {now - self._last:.5f}s\t {changed}"
+            print(f"  Iteration {event.iteration}{told if self._detailed else ''}")
+            self._last = now
+        elif isinstance(event, Ended):
+            state = "converged" if event.converged else "did not converge"
+            told = f" time lapse {now - self._began:.5f}s\t lower bound {event.lower_bound:.5f}."
+            print(f"Initialization {state}.{told if self._detailed else ''}")

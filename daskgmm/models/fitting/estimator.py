@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from copy import copy
 from dataclasses import replace
@@ -16,16 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
-from daskgmm.em.acceleration.search import Search
 from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.fit import Fitted, InterruptedFit, StopFit, fit
 from daskgmm.em.history import history_table, log_event
@@ -33,7 +26,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import Model
 from daskgmm.em.objective import Objective
-from daskgmm.em.request import Request, Resume
+from daskgmm.em.request import Request
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.far_values import warn_of_unresolved
 from daskgmm.em.survey.first_pass import survey_rows
@@ -52,25 +45,22 @@ from daskgmm.gaussian.priors.table import PRIORS, shortest
 from daskgmm.live.showing import asked, showing
 from daskgmm.models.density.density import Density
 from daskgmm.models.facts.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
-from daskgmm.models.facts.degeneracy import degeneracies, swallowed
+from daskgmm.models.facts.degeneracy import degeneracies, swallowed, warn_of_spread_within_noise
 from daskgmm.models.facts.fitted_on import fitted_on
-from daskgmm.models.facts.narrow import warn_of_spread_within_noise
 from daskgmm.models.facts.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.facts.seen import SEEN
 from daskgmm.models.facts.singular import singular_columns
-from daskgmm.models.fitting.callbacks import CallbackSupportMixin, told_to_callbacks
-from daskgmm.models.fitting.verbose import Printer
+from daskgmm.models.fitting.callbacks import CallbackSupportMixin, Printer, told_to_callbacks
+from daskgmm.models.fitting.request import request_of, search_to_go_on
 from daskgmm.models.inputs.costs import TrainingData, cache_nbytes, cut, plan_of
-from daskgmm.models.inputs.labels import check_room
 from daskgmm.models.inputs.rows import check_enough_columns
+from daskgmm.models.mixtures.fitted import set_arrays
 from daskgmm.models.settings.constraints import Axes, KeysOf, OfTypesIn, StructureNames, plain_axes
 from daskgmm.models.settings.equal_weights import check_equal_weights, check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors, check_factors_of
-from daskgmm.models.settings.initial import check_initial
 from daskgmm.models.settings.missing import check_missing
 from daskgmm.models.settings.outliers import (
     check_outliers,
-    check_same_outliers,
     outliers_of,
     set_outliers,
 )
@@ -137,6 +127,10 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         "tails": [StrOptions({*TAILS}), None],
         "equal_weights": ["boolean"],
     }
+
+    def _keep_settings(self, given: Mapping[str, Any]) -> None:
+        """Set the parameters of a constructor, of which these are all names, as they were given."""
+        self.__dict__.update({name: given[name] for name in given if name != "self"})
 
     def fit(
         self,
@@ -459,58 +453,10 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         self._fitted_in = (bool(self.standardise), self.pca)
 
     def _request(self, settings: Settings, columns: int) -> Request:
-        structure = STRUCTURES[self._structure_name]
-        self._check_precisions_init()
-        weights, given = self.weights_init, (self.means_init, self.precisions_init)
-        if self.equal_weights and not all(part is None for part in given):
-            weights = np.full(self.n_components, 1.0 / self.n_components)
-        initial = check_initial(structure, self.n_components, columns, weights, *given)
-        check_room(initial.weights, settings.labelling)
-        resume = None
-        if self.warm_start and hasattr(self, "converged_"):
-            self._check_resumable(settings.n_features(columns))
-            # What was set by hand is a likelihood, as in scikit-learn.
-            ended = self._ended_with or Objective(settings.noise)
-            # The bound of a mixture that was adapted, or comes from scikit-learn, may be unknown.
-            known = not math.isnan(self.lower_bound_)
-            # Nor are the labels of the rows kept, so that others would not be known.
-            known = known and settings.labelling is None
-            same = known and ended == Objective.of(settings, columns)
-            parameters = self._parameters()
-            if self.equal_weights:
-                parameters = parameters.with_equal_weights()
-            resume = Resume(
-                parameters,
-                lower_bound=self.lower_bound_ if same else -math.inf,
-                search=self._search_to_go_on() if same else None,
-                coordinates=self._coordinates(),
-                facts=getattr(self, "fitted_on_", None) or None,
-                scatter=getattr(self, "_scatter", None),
-            )
-        random, seeded = check_random_state(self.random_state), self.random_state is not None
-        return Request(settings, initial, random, seeded, resume)
-
-    def _check_precisions_init(self) -> None:
-        if self.precisions_init is not None and (self.standardise or self.pca is not None):
-            raise ValueError(
-                "precisions_init cannot be given with standardise or pca, as coordinates are known "
-                "after the first pass only. Give weights_init and means_init, or preprocess the "
-                "rows yourself."
-            )
-
-    def _search_to_go_on(self) -> Search | None:
-        """Return what acceleration knew at the end of the last fit, unless it was of another."""
-        ended: Fit | None = getattr(self, "_ended", None)
-        if self.acceleration is None or ended is None:
-            return None
-        parameters = ended.step.parameters
-        same = self.means_ is parameters.means and self.weights_ is parameters.weights
-        factors = self._parameters().precisions_cholesky
-        same = same and np.array_equal(factors, parameters.precisions_cholesky)
-        return ended.search if same else None
+        return request_of(self, settings, columns)
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
-        search, ended = self._search_to_go_on(), getattr(self, "_ended", None)
+        search, ended = search_to_go_on(self), getattr(self, "_ended", None)
         super()._reorder(order)
         if self._degenerate:  # whose sentences have numbers of components
             self._degenerate = (DEGENERATE,)
@@ -521,27 +467,6 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
             )
             search = reordered_search(search, order)
             self._ended = replace(ended, step=Maximised(parameters), search=search)
-
-    def _check_resumable(self, d: int) -> None:
-        asked = (bool(self.standardise), self.pca)
-        plain = (self._coordinates() is None) == (asked == (False, None))
-        if not plain or getattr(self, "_fitted_in", asked) != asked:
-            raise ValueError(
-                "With warm_start=True the fit goes on from the last one, in its coordinates, and "
-                "standardise or pca were changed since. Set warm_start=False to begin anew."
-            )
-        check_same_outliers(self)
-        k, structure = self.n_components, STRUCTURES[self._structure_name]
-        found = self.means_.shape, np.shape(self.covariances_)
-        wanted = (k, d), structure.external_shape(k, d)
-        if found != wanted or (
-            getattr(self, "_fitted_structure", structure.name) != structure.name
-        ):
-            raise ValueError(
-                "With warm_start=True the fit goes on from the last one, which had means and "
-                f"covariances of shapes {found}; the settings and X ask for {wanted}. Set "
-                "warm_start=False to begin anew."
-            )
 
     def _validate_params(self) -> None:
         """Check all settings, those that are attributes of the class too."""
@@ -612,13 +537,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
 
     def _set_parameters(self, parameters: Parameters, model: Model) -> None:
         """Set the attributes that predictions depend on."""
-        structure = STRUCTURES[parameters.structure]
         self._criteria, self._degenerate = None, ()
         self._fitted_structure = parameters.structure
-        self.weights_, self.means_ = parameters.weights, parameters.means
-        d, precision = parameters.n_features, structure.precision
-        factors = parameters.precisions_cholesky
-        self.covariances_ = structure.external(parameters.covariances, d)
-        self.precisions_cholesky_ = structure.external(factors, d)
-        self.precisions_ = structure.external(precision.precisions(factors), d)
+        set_arrays(self, parameters)
         set_outliers(self, parameters)

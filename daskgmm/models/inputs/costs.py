@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 import daskgmm.gaussian.deconvolution.kernel as deconvolution
 from daskgmm.companions import Companions
+from daskgmm.em.events import Listener
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.first_pass import survey_nbytes, survey_result_nbytes
 from daskgmm.em.survey.sample import Starts
@@ -26,6 +27,7 @@ from daskgmm.passes.plan import Needs, Plan, make_plan
 from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
+from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,16 @@ class TrainingData:
     ) -> tuple[Companions[Rows], Settings]:
         """Return labels as codes of classes, and the settings of a fit with them."""
         return with_labels(beside, settings, self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How a fit runs: where it keeps its state, the cache, who listens, and whether it is shown."""
+
+    checkpoint: Address | None
+    cache: int | str | None
+    listen: Listener | None
+    shown: bool | str
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:

@@ -9,10 +9,7 @@ from sklearn.base import BaseEstimator
 
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
-from daskgmm.models.inputs.rows import (
-    keep_features,
-    labelled_rows,
-)
+from daskgmm.models.inputs.rows import keep_features, labelled_rows
 from daskgmm.names import MARGINALISE
 from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.companions.noise import (

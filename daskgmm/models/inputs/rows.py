@@ -256,6 +256,14 @@ def feature_names(estimator: BaseEstimator) -> tuple[str, ...] | None:
     return None if names is None else tuple(map(str, names))
 
 
+def names_of_axes(mixture: Any) -> tuple[str, ...]:
+    """Return the names of the features of a mixture; those of its axes if these are principal."""
+    coordinates = getattr(mixture, "coordinates_", None)
+    along_axes = coordinates is not None and coordinates.axes is not None
+    names = None if along_axes else feature_names(mixture)
+    return tuple(mixture._axis_names()) if names is None else names
+
+
 def expected_features(estimator: Any) -> int:
     """Return the number of columns of X that the estimator was fitted on."""
     coordinates = getattr(estimator, "coordinates_", None)

@@ -52,11 +52,7 @@ class Target:
 
     @classmethod
     def of(
-        cls,
-        source: Source,
-        y: Any,
-        features: Sequence[str] | None = None,
-        argument: str = "y",
+        cls, source: Source, y: Any, features: Sequence[str] | None = None, argument: str = "y"
     ) -> Target:
         """Return the labels that y is; X has the columns `features`, by default all others.
 

@@ -16,6 +16,7 @@ from daskgmm.models.facts.fitted_on import has_known_noise
 from daskgmm.models.facts.order import NUMBERED
 from daskgmm.models.facts.seen import SEEN
 from daskgmm.models.inputs.source_name import source_name
+from daskgmm.models.mixtures.fitted import set_arrays
 from daskgmm.names import ADAPTED
 
 OF_THE_FIT = (
@@ -117,12 +118,7 @@ def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
     other: Any = copy(mixture)
     for name in (*OF_THE_FIT, "adapted_", *NUMBERED):
         other.__dict__.pop(name, None)
-    structure, d = STRUCTURES[parameters.structure], parameters.n_features
-    factors = parameters.precisions_cholesky
-    other.weights_, other.means_ = parameters.weights.copy(), parameters.means.copy()
-    other.covariances_ = structure.external(parameters.covariances, d).copy()
-    other.precisions_cholesky_ = structure.external(factors, d).copy()
-    other.precisions_ = structure.external(structure.precision.precisions(factors), d)
+    set_arrays(other, parameters, copied=True)
     other.converged_, other.n_iter_ = False, 0
     other.lower_bound_, other.lower_bounds_, other.gap_estimate_ = math.nan, [], math.nan
     found: Kind = other

@@ -11,12 +11,18 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
-from daskgmm.em.checkpoints.packing import MALFORMED, pack, unpack
+from daskgmm.em.checkpoints.packing import pack, unpack
 from daskgmm.em.survey.weighing import Weighing, merge_weighings
-from daskgmm.errors import ModelFileError, SettingError
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.moments import Moments
 from daskgmm.markup.carded import Carded, Grid, Sheet
-from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
+from daskgmm.models.signed_file import (
+    FileKind,
+    check_digest,
+    read_signed,
+    told_of_damage,
+    write_signed,
+)
 from daskgmm.storage.address import Address
 
 FILE = FileKind(
@@ -221,14 +227,9 @@ class MixtureMoments(Carded):
         """
         address = Address.of(path, storage_options)
         document = read_signed(address, FILE)
-        try:
+        with told_of_damage(address, FILE):
             moments = cls._of(document)
             check_digest(document)
-        except KeyError as error:
-            message = f"{address} is damaged: {error} is missing. {FILE.mend}"
-            raise ModelFileError(message) from error
-        except MALFORMED as error:
-            raise ModelFileError(f"{address} is damaged: {error}. {FILE.mend}") from error
         return moments
 
     @classmethod

@@ -132,11 +132,7 @@ def bins(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
 
 
 def bin_rows(
-    mixture: Any,
-    x: Any,
-    columns: Sequence[int],
-    edges: Array,
-    sample_weight: Any = None,
+    mixture: Any, x: Any, columns: Sequence[int], edges: Array, sample_weight: Any = None
 ) -> Counts:
     """Return the counts of rows, in one pass.
 

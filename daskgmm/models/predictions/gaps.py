@@ -1,4 +1,4 @@
-"""Rows of one pattern of missing values, and what a mixture expects, or draws, in their gaps."""
+"""Gaps of rows: what a mixture expects there, or draws."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from daskgmm.arrays import Array
+from daskgmm.em.survey.sample import scrambled
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.missing.conditional import Conditional, marginal
 from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.drawing import Draws, root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,50 @@ class Gaps:
             found[own] = found[own] @ root_of(told.covariances[k]).T
             found[own] += told.expected_in(int(k), self.whole.means, observed[own])
         return found
+
+
+STEP = 2.0**-52
+"""Distance of neighbouring uniform numbers. They lie halfway between its multiples:
+they are exact, and none is 0 or 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Random numbers of rows.
+
+    Attributes
+    ----------
+    seed : int
+    numbers : ndarray of int64, shape (b,)
+        Of the rows.
+    """
+
+    seed: int
+    numbers: NDArray[np.int64]
+
+    def components(self, responsibilities: Array) -> NDArray[np.intp]:
+        """Return a component of each row (b,), drawn with the responsibilities (k, b)."""
+        sums = responsibilities.cumsum(axis=0)
+        found: NDArray[np.intp] = (sums < self._uniform(0) * sums[-1]).sum(axis=0)
+        return found
+
+    def normal(self, count: int) -> Array:
+        """Return independent standard normal numbers, (b, count)."""
+        found: Array = ndtri(np.stack([self._uniform(1 + i) for i in range(count)], axis=1))
+        return found
+
+    def _uniform(self, stream: int) -> Array:
+        """Return the uniform numbers of a stream, above 0 and below 1, (b,)."""
+        # One after the other, or a seed would have the numbers of another one's other stream.
+        own = scrambled(scrambled(np.uint64(self.seed)) ^ np.uint64(stream))
+        bits = scrambled(scrambled(self.numbers.astype(np.uint64)) ^ own)
+        found: Array = ((bits >> np.uint64(12)) + 0.5) * STEP
+        return found
+
+
+def root_of(covariance: Array) -> Array:
+    """Return R with R R^T = C, of a matrix (m, m) or of variances (m,); rounding below 0 is 0."""
+    if covariance.ndim == 1:
+        return np.diag(np.sqrt(np.maximum(covariance, 0.0)))
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

@@ -10,7 +10,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.in_memory import Names, apart, outputs_of, predict_rows
 from daskgmm.models.predictions.lazy import predict_lazily
-from daskgmm.models.predictions.output import CLASS, COMPONENT, Output
+from daskgmm.models.predictions.output import CLASS, COLUMN, COMPONENT, Output
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.readers import remedy
 from daskgmm.rows.labelled.arrays import Labelled
@@ -78,32 +78,26 @@ def kept_attributes(grid: Labelled) -> dict[str, Any]:
     return {name: value for name, value in grid.template.attrs.items() if name not in OF_VALUES}
 
 
-OF_VALUES = frozenset(
-    {
-        "units",
-        "long_name",
-        "standard_name",
-        "short_name",
-        "valid_min",
-        "valid_max",
-        "valid_range",
-        "actual_range",
-        "_FillValue",
-        "missing_value",
-        "nodata",
-        "nodatavals",
-        "scale_factor",
-        "add_offset",
-        "_Unsigned",
-        "dtype",
-        "flag_values",
-        "flag_masks",
-        "flag_meanings",
-        "cell_methods",
-        "ancillary_variables",
-        "coordinates",
-        "scales",
-        "offsets",
-    }
-)
+OF_VALUES = frozenset((
+    "units", "long_name", "standard_name", "short_name", "valid_min", "valid_max",
+    "valid_range", "actual_range", "_FillValue", "missing_value", "nodata", "nodatavals",
+    "scale_factor", "add_offset", "_Unsigned", "dtype", "flag_values", "flag_masks",
+    "flag_meanings", "cell_methods", "ancillary_variables", "coordinates", "scales", "offsets",
+))  # fmt: skip
 """Attributes that describe the values of the source, not where they are."""
+
+
+def named_as(x: Any, grid: Labelled, imputed: Any) -> Any:
+    """Return imputed rows on a grid with the dimension of features that labelled `x` has.
+
+    Of a DataArray with one such dimension it is that, with its coordinates and in its place; else
+    columns have the names of the features as their coordinate.
+    """
+    dims = grid.feature_dims
+    if hasattr(x, "data_vars") or len(dims) != 1:
+        return imputed.assign_coords({COLUMN: list(grid.names)})
+    (dim,) = dims
+    named = imputed.drop_vars(COLUMN).rename({COLUMN: dim})
+    if dim in x.coords and x.sizes[dim] == len(grid.names):
+        named = named.assign_coords({dim: x.coords[dim]})
+    return named.transpose(*x.dims)

@@ -13,6 +13,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
+from daskgmm.gaussian.latent.latent_coordinates import n_factors
 from daskgmm.models.predictions.naming import check_outputs
 from daskgmm.models.predictions.output import TOP, Asked, Make, Output
 from daskgmm.models.predictions.outputs import EXACT, NO_MAKERS, OUTPUTS
@@ -196,3 +197,16 @@ class Outputs:
 
     def _unfilled(self, rows: int) -> dict[str, NDArray[Any]]:
         return {each.name: np.empty((rows, *each.shape), each.dtype) for each in self.arrays}
+
+
+def wanted_outputs(
+    predictor: Predictor, names: Sequence[str], dtype: str | None, top: int | None
+) -> Outputs:
+    """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
+    k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
+    noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
+    merged, d, own = predictor.clusters, predictor.n_columns, predictor.own_outputs
+    return Outputs.of(
+        names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d,
+        columns=predictor.columns or (), own=own,
+    )  # fmt: skip

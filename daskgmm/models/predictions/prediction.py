@@ -30,9 +30,8 @@ from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern, pool_rows
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.drawing import Draws
 from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
-from daskgmm.models.predictions.gaps import Gaps
+from daskgmm.models.predictions.gaps import Draws, Gaps
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.tile_posterior import TilePosterior
@@ -156,12 +155,7 @@ class Predictor:
         return Dataset.of(rows, beside, k, p, short_calls=calls, **missing)
 
     def score(
-        self,
-        x: NDArray[Any],
-        weights: NDArray[Any] | None,
-        place: Place,
-        *,
-        disorder: bool = False,
+        self, x: NDArray[Any], weights: NDArray[Any] | None, place: Place, *, disorder: bool = False
     ) -> tuple[float, float]:
         """Return the weighted sums of log p(x) and of the entropy of the responsibilities.
 

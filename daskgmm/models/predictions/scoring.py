@@ -38,11 +38,7 @@ class Scored:
 
 
 def score_rows(
-    predictor: Predictor,
-    rows: Rows,
-    beside: Companions[Rows] = ALONE,
-    *,
-    disorder: bool = False,
+    predictor: Predictor, rows: Rows, beside: Companions[Rows] = ALONE, *, disorder: bool = False
 ) -> Scored:
     """Return the weighted sums over rows, in one streamed pass.
 

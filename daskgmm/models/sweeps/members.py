@@ -35,10 +35,7 @@ def mixtures_of(
 
 def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> MixtureEstimator:
     settings = model.settings
-    own: dict[str, Any] = {
-        "n_components": settings.n_components,
-        **settings_of(settings.structure),
-    }
+    own: dict[str, Any] = {"n_components": settings.n_components, **settings_of(settings.structure)}
     if not isinstance(estimator.random_state, Integral | None):
         own["random_state"] = model.seed
     mixture: MixtureEstimator = clone(estimator)

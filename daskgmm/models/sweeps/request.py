@@ -12,11 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from daskgmm.em.checkpoints.fingerprint import (
+    MAX_ITER,
+    PRIOR,
+    plain_digest,
+    prior_digest,
+    rows_identity,
+)
 from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
-from daskgmm.errors import (
-    SettingError,
-)
+from daskgmm.em.survey.weighing import COUNTS
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
@@ -27,6 +33,7 @@ from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.factors import check_factors, name_with_factors
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.names import ALL
+from daskgmm.passes.dataset import Dataset
 
 
 def structures_of(
@@ -101,3 +108,32 @@ def log_densities(
     else:
         x = x[:, :d]
     return predictor.log_densities(np.asarray(x, np.float64), Place(str), labels)
+
+
+def identity_of(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
+    """Return what a checkpoint of a sweep must agree with: settings, and rows."""
+    shared, groups = request.settings[0].identity, request.groups
+    # No choices of a sweep's user, and what nothing but its end depends on.
+    for name in ("structure", "init_params", "accelerated", MAX_ITER):
+        del shared[name]
+    return {
+        **shared,
+        "n_components": request.sizes,
+        "covariance_type": sorted({each.structure for each in request.settings}),
+        "n_init": len(request.seeds),
+        # Of the draws that do not depend on n_init, which is compared by itself.
+        "random_state": None
+        if random_state is None
+        else plain_digest([request.sample_seed, request.seeds[0]]),
+        "groups": groups.digest if isinstance(groups, Groups) else None,
+        # What is said by default may be said as well.
+        "weights_are": COUNTS if request.weights_are == COUNTS else None,
+        **_prior_identity(request.settings, data.rows.n_features),
+        **rows_identity(data),
+    }
+
+
+def _prior_identity(settings: Sequence[Settings], columns: int) -> dict[str, str]:
+    if settings[0].prior is None:
+        return {}
+    return {PRIOR: plain_digest(sorted(str(prior_digest(each, columns)) for each in settings))}

@@ -7,9 +7,7 @@ from typing import Any
 
 from daskgmm.counting import counted
 from daskgmm.drawing.criterion import criterion_curve
-from daskgmm.errors import (
-    ChoiceWarning,
-)
+from daskgmm.errors import ChoiceWarning
 from daskgmm.markup.carded import Carded
 from daskgmm.models.cards.sweep_card import sweep_card
 from daskgmm.models.choice import doubts, place_of_best

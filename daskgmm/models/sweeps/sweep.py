@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -33,7 +33,7 @@ from daskgmm.models.facts.criteria import doubt
 from daskgmm.models.facts.fitted_on import fitted_on
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs.costs import TrainingData, cache_nbytes, cut, plan_of
+from daskgmm.models.inputs.costs import Running, TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.inputs.known_noise import check_known_noise_of_sweep
 from daskgmm.models.inputs.labels import with_labels_of_sizes
 from daskgmm.models.inputs.rows import check_enough_columns
@@ -41,9 +41,14 @@ from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of, settings_of
 from daskgmm.models.settings.missing import check_missing_of_sweep
 from daskgmm.models.sweeps.groups import Groups
-from daskgmm.models.sweeps.identity import identity_of
 from daskgmm.models.sweeps.members import mixtures_of, set_those_taken
-from daskgmm.models.sweeps.request import all_at_once, numbers_of, request_of, structures_of
+from daskgmm.models.sweeps.request import (
+    all_at_once,
+    identity_of,
+    numbers_of,
+    request_of,
+    structures_of,
+)
 from daskgmm.models.sweeps.result import Sweep, checked
 from daskgmm.models.sweeps.table import table_of
 from daskgmm.passes.dataset import Dataset
@@ -53,6 +58,12 @@ from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 from daskgmm.user_warnings import warn_user
+
+OF_MIXTURES = (
+    "tol", "reg_covar", "prior", "equal_weights", "max_iter", "sample_rows", "missing",
+    "standardise", "pca", "noise", "tails",
+)  # fmt: skip
+"""Settings of the mixtures of a sweep, which an estimator that is given has itself."""
 
 
 def sweep(
@@ -160,64 +171,76 @@ def sweep(
     >>> sweep(X, range(1, 4), ["full", "tied"], random_state=0)
     Sweep(18 models of 1 to 3 components, full, tied; best by bic: 2 tied)
     """
+    given = locals()
     checked(criterion)
     check_meaning(weights_are)
     shown = asked(progress)
-    estimator = _copied(
-        estimator,
-        tol=tol,
-        reg_covar=reg_covar,
-        prior=prior,
-        equal_weights=equal_weights,
-        max_iter=max_iter,
-        sample_rows=sample_rows,
-        missing=missing,
-        standardise=standardise,
-        pca=pca,
-        noise=noise,
-        tails=tails,
-    )
+    estimator = _copied(estimator, {name: given[name] for name in OF_MIXTURES})
     if random_state is None:
         random_state = estimator.random_state
-    types = structures_of(covariance_type, n_factors, estimator)
-    sizes = numbers_of(n_components, "n_components")
-    _set_up(estimator, random_state, types, sizes)
-    check_missing_of_sweep(estimator, types, criterion)
-    if noise_variance is not None:
-        check_known_noise_of_sweep(types)
+    types, sizes = _set_up(estimator, given | {"random_state": random_state})
     beside_x = sample_weight, weights_are, feature_dims, labels, None, noise_variance
-    given = TrainingData(source_of(X, storage_options), *beside_x)
+    training = TrainingData(source_of(X, storage_options), *beside_x)
+    saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
+    running = Running(saved, cache, listen, shown)
+    starts = n_init, random_state, groups
+    return _swept(estimator, training, (types, sizes), starts, running, criterion)
+
+
+def _set_up(
+    estimator: MixtureEstimator, given: Mapping[str, Any]
+) -> tuple[tuple[str, ...], list[int]]:
+    """Give the estimator what all candidates have, and check its settings.
+
+    Returns
+    -------
+    types, sizes : tuple of str, list of int
+        Structures and numbers of components of the candidates.
+    """
+    types = structures_of(given["covariance_type"], given["n_factors"], estimator)
+    sizes = numbers_of(given["n_components"], "n_components")
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=given["random_state"])
+    set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
+    estimator._validate_params()
+    check_missing_of_sweep(estimator, types, given["criterion"])
+    if given["noise_variance"] is not None:
+        check_known_noise_of_sweep(types)
+    return types, sizes
+
+
+def _swept(
+    estimator: MixtureEstimator,
+    given: TrainingData,
+    candidates: tuple[Sequence[str], Sequence[int]],
+    starts: tuple[int, Any, Any],
+    running: Running,
+    criterion: str,
+) -> Sweep:
+    """Run a sweep over structures and sizes, with starts: their number, seed and groups of rows."""
+    (types, sizes), (n_init, random_state, groups) = candidates, starts
     rows, beside = given.rows(estimator)
     with naming(rows.source):
         check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
-    said = None if beside.weights is None else weights_are
+    said = None if beside.weights is None else given.weights_are
     beside, settings = _candidates(estimator, rows, beside, sizes, types, said)
     request = replace(request_of(settings, n_init, random_state, belongs), weights_are=said)
     as_one_fit = all_at_once(settings, rows.n_features)
+    cache = cache_nbytes(running.cache)
     # What M-steps round to would depend on whether a task has just ended.
-    with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache_nbytes(cache))) as data:
-        starts = starts_of(settings, rows.n_features, rows.n_rows)
-        plan_of(data, as_one_fit, starts, len(settings)).check()
+    with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache)) as data:
+        places = starts_of(settings, rows.n_features, rows.n_rows)
+        plan_of(data, as_one_fit, places, len(settings)).check()
         kept = saved = None
-        if checkpoint is not None:
-            saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
+        if running.checkpoint is not None:
+            saved = Checkpoint(running.checkpoint, SweepState)
             identity = identity_of(data, request, random_state)
             kept = saved.load(identity, partial(check_kept, data, request))
-        with showing(shown, f"Sweep of {counted(len(settings), 'candidate')}") as display:
-            told = together(log_event, display, listen)
+        with showing(running.shown, f"Sweep of {counted(len(settings), 'candidate')}") as display:
+            told = together(log_event, display, running.listen)
             state, measured = choose(data, request, told, saved, kept)
         return _found(data, state, measured, estimator, given, criterion)
-
-
-def _set_up(
-    estimator: MixtureEstimator, random_state: Any, types: Sequence[str], sizes: Sequence[int]
-) -> None:
-    """Give the estimator what all candidates have, and check its settings."""
-    if "random_state" in estimator.get_params():
-        estimator.set_params(random_state=random_state)
-    set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
-    estimator._validate_params()
 
 
 def _candidates(
@@ -241,7 +264,7 @@ def _candidates(
     return beside, settings
 
 
-def _copied(given: MixtureEstimator | None, **settings: Any) -> MixtureEstimator:
+def _copied(given: MixtureEstimator | None, settings: Mapping[str, Any]) -> MixtureEstimator:
     """Return a copy of the estimator that is given, or a `GaussianMixture` of these settings."""
     if given is None:
         return GaussianMixture(**settings)

@@ -22,19 +22,14 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
-from daskgmm.errors import (
-    DataError,
-    DependenceWarning,
-    SourceError,
-    WeightsWarning,
-)
+from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
 from daskgmm.models.inputs.known_noise import apart, check_known_noise, scoring_noise
 from daskgmm.models.inputs.labels import labels_of_components
-from daskgmm.models.inputs.rows import scoring_data, scoring_rows
+from daskgmm.models.inputs.rows import names_of_axes, scoring_data, scoring_rows
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import Curvature, curvature_of
 from daskgmm.models.uncertainty.refusals import (
@@ -68,11 +63,7 @@ at least."""
 
 
 def standard_errors(
-    mixture: Any,
-    x: Any,
-    beside: Companions[Any],
-    blocks: Any,
-    weights_are: str | None,
+    mixture: Any, x: Any, beside: Companions[Any], blocks: Any, weights_are: str | None
 ) -> StandardErrors:
     """Return the standard errors of a fitted mixture; see `Components.standard_errors`."""
     predictor: Predictor = mixture._predictor()
@@ -167,11 +158,7 @@ def _of_groups(message: str) -> str:
 
 
 def _estimated(
-    mixture: Any,
-    chart: ScoreChart,
-    found: Scores,
-    curvature: Curvature,
-    unit: str,
+    mixture: Any, chart: ScoreChart, found: Scores, curvature: Curvature, unit: str
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
     units = _units(found, curvature.of_rows is not None)
@@ -216,15 +203,6 @@ def _units(found: Scores, rows_count: bool) -> int:
     return round(float(found.weights.sum())) if rows_count else len(found.units)
 
 
-def _feature_names(mixture: Any) -> tuple[str, ...]:
-    """Return the names of the model's coordinates; of columns, those that X gave them."""
-    names, coordinates = (
-        getattr(mixture, name, None) for name in ("feature_names_in_", "coordinates_")
-    )
-    along_axes = coordinates is not None and coordinates.axes is not None
-    return tuple(map(str, mixture._axis_names() if along_axes or names is None else names))
-
-
 def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) -> StandardErrors:
     """Return standard errors in the shapes of the attributes, from the covariance (P, P)."""
     own, means, variances = chart.variances(covariance)
@@ -238,7 +216,7 @@ def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) 
         covariances=np.array(mixture.covariances_, np.float64),
         matrices=chart.detail == Dense.detail,
         shared=structure.shared,
-        features=_feature_names(mixture),
+        features=names_of_axes(mixture),
     )
     return StandardErrors(
         weights=np.sqrt(chart.weight_variances(covariance)),

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import DataError
-from daskgmm.models.writers.cutting import CutRows
-from daskgmm.models.writers.job import Add, Job
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.writers.cutting import Cut, CutRows, cut_rows
+from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.tally import Tally, WrittenBatch
 from daskgmm.models.writers.writing import GridWriting, Joining, Putting, RowWriting, n_counts
 from daskgmm.models.writers.zarr_target import ZarrTarget
@@ -20,6 +22,11 @@ from daskgmm.passes.batches import aligned
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.task import Progress, Work
+from daskgmm.rows.labelled.arrays import Labelled
+from daskgmm.rows.origins import origins
+from daskgmm.rows.rows import Rows
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import harmless_errors
 
 
 @dataclass(frozen=True)
@@ -115,3 +122,24 @@ def _of_values(place: Any) -> str | None:
         return None
     values: NDArray[Any] = np.asarray(place.values)
     return plain_digest(values.tolist() if values.dtype.hasobject else values.tobytes())
+
+
+def write_to_zarr(
+    predictor: Predictor,
+    outputs: Outputs,
+    rows: Rows | Labelled,
+    out: Address,
+    *,
+    read: list[Any],
+    source: str | None,
+    chunks: Cut,
+    shards: Cut,
+    overwrite: bool,
+    progress: Progress | None,
+) -> Written:
+    """Write outputs of rows to a Zarr group; what users gave to `read` is not replaced."""
+    with harmless_errors(out.options):
+        cut = cut_rows(rows, chunks, shards, outputs)
+        target = ZarrTarget(out, overwrite)
+        target.check_apart(origins(read))
+        return ZarrJob(predictor, outputs, target, cut, source).run(progress)

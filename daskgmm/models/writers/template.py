@@ -17,19 +17,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 STORED_AS = (
-    "chunks",
-    "shards",
-    "preferred_chunks",
-    "compressor",
-    "compressors",
-    "filters",
-    "serializer",
-    "codecs",
-    "fill_value",
-    "chunk_key_encoding",
-    "write_empty_chunks",
+    "chunks", "shards", "preferred_chunks", "compressor", "compressors", "filters",
+    "serializer", "codecs", "fill_value", "chunk_key_encoding", "write_empty_chunks",
     "cache_metadata",
-)
+)  # fmt: skip
 """How coordinates were stored, which need not fit where they are written."""
 
 EDGES = ("bounds", "climatology")

@@ -26,10 +26,7 @@ def rows_as_dask(rows: Rows) -> Any:
         (name, index, 0): Task((name, index, 0), read_chunk, segment, nothing, retries)
         for index, segment in enumerate(blocks)
     }
-    chunks = (
-        tuple(np.nan if m == UNKNOWN else m for m in lengths),
-        (rows.n_features,),
-    )
+    chunks = (tuple(np.nan if m == UNKNOWN else m for m in lengths), (rows.n_features,))
     graph = HighLevelGraph.from_collections(name, tasks)
     return da.Array(graph, name, chunks, dtype=rows.dtype)
 

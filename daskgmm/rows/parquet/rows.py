@@ -55,11 +55,7 @@ class ParquetRows(Rows):
     """
 
     def __init__(
-        self,
-        footers: Sequence[Footer],
-        columns: Sequence[str],
-        *,
-        weights: bool = False,
+        self, footers: Sequence[Footer], columns: Sequence[str], *, weights: bool = False
     ) -> None:
         features = feature_columns(footers, columns)
         if not features:
@@ -125,9 +121,7 @@ class ParquetRows(Rows):
 
 
 def open_parquet(
-    path: Paths,
-    columns: Sequence[str] | None = None,
-    storage_options: StorageOptions | None = None,
+    path: Paths, columns: Sequence[str] | None = None, storage_options: StorageOptions | None = None
 ) -> ParquetRows:
     """Open Parquet files as rows; their footers are read, and nothing else.
 

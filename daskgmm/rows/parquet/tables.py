@@ -14,12 +14,7 @@ from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
-from daskgmm.rows.parquet.footers import (
-    Footer,
-    check_stored_alike,
-    read_footers,
-    shared_features,
-)
+from daskgmm.rows.parquet.footers import Footer, check_stored_alike, read_footers, shared_features
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups
 from daskgmm.rows.retries import retried_stream

@@ -18,12 +18,7 @@ from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.grid import check_chunks, regular_lengths
 from daskgmm.rows.lazy.dask_array import DaskRows, chunk_lengths
 from daskgmm.rows.lazy.graph_segment import GraphSegment
-from daskgmm.rows.tables.frames import (
-    arrow_array,
-    frame_dtype,
-    partition_dtype,
-    polars_array,
-)
+from daskgmm.rows.tables.frames import arrow_array, frame_dtype, partition_dtype, polars_array
 from daskgmm.rows.tables.keyed import KeyedRows, KeyedSegment, Table, keys_of_type
 from daskgmm.rows.tables.pandas_columns import partition_array
 from daskgmm.rows.tables.requiring import require

@@ -13,13 +13,7 @@ from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
 from daskgmm.rows.checks.naming import check_among, check_numbers
 from daskgmm.rows.checks.refusals import package_of
-from daskgmm.rows.tables.arrow_columns import (
-    fill,
-    fill_lists,
-    fixed_length,
-    list_type,
-    number_type,
-)
+from daskgmm.rows.tables.arrow_columns import fill, fill_lists, fixed_length, list_type, number_type
 from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.tables.pandas_columns import column_type, converted_type, partition_array
 from daskgmm.rows.tables.requiring import require

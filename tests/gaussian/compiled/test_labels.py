@@ -28,14 +28,19 @@ def parameters_of(kind, structure, k, d):
     return random_mixture(STRUCTURES[structure], k, d) if plain else mixture(kind, structure, k, d)
 
 
-def problem(kind, structure, k, d, n, seed=0):
-    """Return the kernel of k components of half as many classes, rows, weights and labels."""
-    random = np.random.default_rng(seed)
+def labelled_rows(random, k, d, n):
+    """Return rows some of which are far, weights, classes of components, and labels."""
     x = random.normal(size=(n, d)) * 2
     x[::13] *= 10.0
     weights = random.uniform(0.1, 3.0, size=n) * (random.uniform(size=n) > 0.2)
     classes = np.arange(k) % (1 + k // 2)
     labels = random.integers(-1, classes.max() + 1, size=n).astype(np.int32)
+    return x, weights, classes, labels
+
+
+def problem(kind, structure, k, d, n, seed=0):
+    """Return the kernel of k components of half as many classes, rows, weights and labels."""
+    x, weights, classes, labels = labelled_rows(np.random.default_rng(seed), k, d, n)
     kernel = natural_kernel(parameters_of(kind, structure, k, d), x.mean(0))
     return kernel.with_classes(classes), x, weights, labels
 

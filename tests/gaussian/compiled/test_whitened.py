@@ -15,7 +15,7 @@ from daskgmm.gaussian.kernels.compiled_backend import step_of
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.testing.mixtures import random_mixture
 from tests.gaussian.compiled.comparing import EXACT, by_numpy, compiled, same_bits
-from tests.gaussian.compiled.test_labels import parameters_of
+from tests.gaussian.compiled.test_labels import labelled_rows, parameters_of
 
 KINDS = ("plain", "noise")
 
@@ -25,11 +25,7 @@ SOME = ["full", "diag", "spherical", "tied", "EEI", "EEV"]
 def problem(kind, structure, k, d, n, seed=0):
     """Return the kernel, rows some of which are far, weights and labels."""
     random = np.random.default_rng(seed)
-    x = random.normal(size=(n, d)) * 2
-    x[::13] *= 10.0
-    weights = random.uniform(0.1, 3.0, size=n) * (random.uniform(size=n) > 0.2)
-    classes = np.arange(k) % (1 + k // 2)
-    labels = random.integers(-1, classes.max() + 1, size=n).astype(np.int32)
+    x, weights, classes, labels = labelled_rows(random, k, d, n)
     points = random.normal(size=(k, d))
     kernel = whitened_kernel(parameters_of(kind, structure, k, d), points if seed % 2 else None)
     return kernel, x, weights, (classes, labels)
