@@ -41,6 +41,7 @@ class State(ctypes.Structure):
         ("factor_step", _INTEGER),
         *((name, _POINTER) for name in ("scales", "shifted", "far", "seconds")),
         ("second_step", _INTEGER),
+        ("units", _POINTER),
     )
 
 

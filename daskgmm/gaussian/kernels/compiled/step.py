@@ -38,7 +38,7 @@ class CompiledStep(ABC):
         self,
         compiled: Library,
         state: State,
-        arrays: Mapping[str, Array],
+        arrays: Mapping[str, NDArray[Any]],
         integers: Mapping[str, NDArray[np.int64]],
     ) -> None:
         self._library, self._state = compiled, state
