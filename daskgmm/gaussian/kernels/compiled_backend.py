@@ -49,7 +49,7 @@ class CompiledBackend(Backend):
     With one kernel that it has not NumPy does the whole pass.
     """
 
-    takes_labels, short_calls = True, False
+    takes_labels, has_single, short_calls = True, True, False
 
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None

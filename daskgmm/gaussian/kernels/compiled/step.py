@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.compiled.layout import (
     STRIP_TILES,
