@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from daskgmm.names import FLOAT64
-
 
 @dataclass(frozen=True, slots=True)
 class FitStarted:
@@ -139,9 +137,9 @@ class Iterated:
         The increase that acceleration predicts to be left; nan in plain EM.
     accepted : bool
         Whether the pass rejected nothing; always true in plain EM.
-    precision : {"float64", "float32"}
-        Of the arithmetic on rows. In float32 the lower bound is told 1e-4 nats a row lower than it
-        was found, which is more than its error.
+    in_float32 : bool
+        Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats a row lower
+        than it was found, which is more than its error.
     rows : int
     seconds : float
     nbytes : int
@@ -156,7 +154,7 @@ class Iterated:
     change: float = math.inf
     gap: float = math.nan
     accepted: bool = True
-    precision: str = FLOAT64
+    in_float32: bool = False
     rows: int
     seconds: float
     nbytes: int

@@ -27,7 +27,6 @@ from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.names import FLOAT32, FLOAT64
 
 LOGGER = logging.getLogger("daskgmm")
 
@@ -211,7 +210,7 @@ def evaluate(
         record = Iterated(
             iteration=number,
             lower_bound=bound - LOWERED if single else bound,
-            precision=FLOAT32 if single else FLOAT64,
+            in_float32=single,
             rows=moments.rows,
             seconds=seconds,
             nbytes=nbytes,
@@ -267,7 +266,7 @@ def advanced(
         fit = _em_step(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
     iterated = told(iterated, before)
-    converged = fit.converged and iterated.precision == FLOAT64
+    converged = fit.converged and not iterated.in_float32
     return replace(fit, iterations=(*fit.iterations[:-1], iterated), converged=converged)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from daskgmm.em.events import Iterated
 from daskgmm.em.settings import Settings
 from daskgmm.gaussian.kernels.choice import SINGLE_TOLERANCE
-from daskgmm.names import FLOAT32, FLOAT64
+from daskgmm.names import FLOAT32
 
 LOWERED = SINGLE_TOLERANCE / 10
 """Nats a row by which the objective of a pass in float32 is told lower than it was found: more than
@@ -27,7 +27,7 @@ def may_be_single(iterations: Sequence[Iterated], settings: Settings) -> bool:
         return True
     last = iterations[-1]
     little = settings.gap_tolerance if settings.accelerated else settings.tol
-    return last.precision == FLOAT32 and last.accepted and last.change > max(LOWERED, little)
+    return last.in_float32 and last.accepted and last.change > max(LOWERED, little)
 
 
 def told(iterated: Iterated, before: float) -> Iterated:
@@ -35,6 +35,6 @@ def told(iterated: Iterated, before: float) -> Iterated:
 
     What it was before is a lower bound of what an accepted step has reached.
     """
-    if iterated.precision == FLOAT64 or iterated.lower_bound >= before:
+    if not iterated.in_float32 or iterated.lower_bound >= before:
         return iterated
     return replace(iterated, lower_bound=before, change=0.0)

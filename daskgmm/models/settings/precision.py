@@ -7,7 +7,7 @@ from typing import Any
 
 from daskgmm.em.settings import Settings
 from daskgmm.errors import SettingError
-from daskgmm.names import FLOAT32, FLOAT64
+from daskgmm.names import FLOAT64
 from daskgmm.passes.configuration import backend
 from daskgmm.readers import remedy
 
@@ -57,9 +57,8 @@ def precisions_of(mixture: Any) -> str | None:
 
     The iterations are those of the start that was kept.
     """
-    precisions = (getattr(mixture, "history_", None) or {}).get("precision", ())
-    single = sum(each == FLOAT32 for each in precisions)
-    if not single:
+    single = (getattr(mixture, "history_", None) or {}).get("in_float32", ())
+    if not any(single):
         return None
-    then = ", then float64" if precisions[-1] == FLOAT64 else ""
-    return f"float32 in {single} of {len(precisions)} iterations{then}"
+    then = "" if single[-1] else ", then float64"
+    return f"float32 in {sum(single)} of {len(single)} iterations{then}"
