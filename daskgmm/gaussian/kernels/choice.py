@@ -113,8 +113,9 @@ def in_single(kernel: Kernel, parameters: Parameters, half_range: Array) -> Kern
     half_range : ndarray of shape (d,)
         See `natural_error`.
     """
-    plain = type(kernel) is NaturalKernel and kernel.outliers_of is None and kernel.classes is None
-    if not plain or not isinstance(kernel, NaturalKernel):
+    if not isinstance(kernel, NaturalKernel):
+        return kernel
+    if kernel.outliers_of is not None or kernel.classes is not None:
         return kernel
     error = single_error(parameters, kernel.center, half_range, kernel.structure)
     return SingleKernel.of_natural(kernel, half_range) if error < SINGLE_TOLERANCE else kernel

@@ -32,8 +32,7 @@ from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.factors import check_factors, name_with_factors
 from daskgmm.models.sweeps.groups import Groups
-from daskgmm.names import ALL
-from daskgmm.names import FLOAT64
+from daskgmm.names import ALL, FLOAT64
 from daskgmm.passes.dataset import Dataset
 
 

@@ -53,23 +53,22 @@ INLINE vec low(vecf a) { return (vec)vcvt_f64_f32(vget_low_f32((float32x4_t)a));
 INLINE vec high(vecf a) { return (vec)vcvt_high_f64_f32((float32x4_t)a); }
 #endif
 
-/* 2^x for LEASTF < x <= 0, to 1 unit in the last place, as `power_of_two`, q being of degree 5; 0
-   from there on, so that no product of exponentials and factors is subnormal, which is slow. */
+/* 2^x for LEASTF <= x <= 0, to 1 unit in the last place, as `power_of_two`, q being of degree 5. 8e-31
+   of a row adds nothing to any sum, and no product with a factor is subnormal, which is slow. */
 static const float QF[] = {
     0x1.44138ap-13f, 0x1.5f0890p-10f, 0x1.3b2a54p-7f, 0x1.c6af6cp-5f,
-    0x1.ebfbe0p-3f,  0x1.62e430p-1f,   1.0f,
+    0x1.ebfbe0p-3f,  0x1.62e430p-1f,  1.0f,
 };
 #define ROUNDF 0x1.8p23f
 #define LEASTF -100.0f
 
 INLINE vecf power_of_two_single(vecf x) {
-    const vecf least = splatf(LEASTF);
-    vecf raised = largerf(x, least), shifted = raised + ROUNDF;
+    vecf raised = largerf(x, splatf(LEASTF)), shifted = raised + ROUNDF;
     vecf r = raised - (shifted - ROUNDF), y = splatf(QF[0]);
 #pragma GCC unroll 6
     for (int i = 1; i < 7; i++)
         y = fusedf(y, r, splatf(QF[i]));
-    return (vecf)(((bitsf)y + ((bitsf)shifted << 23)) & (bitsf)(x > least));
+    return (vecf)((bitsf)y + ((bitsf)shifted << 23));
 }
 
 /* Sums (FLANES,) as doubles (LANES,). */
