@@ -39,7 +39,7 @@ TARGET = 1.5
 
 ENTRIES, ROUNDS = 400_000, 9
 
-FITS = ((2_000_000, 4, 8, 4.0), (2_000_000, 8, 8, 4.0), (1_000_000, 16, 16, 3.0))
+FITS = ((2_000_000, 4, 8, 4.0), (5_000_000, 8, 8, 4.0), (1_000_000, 16, 16, 3.0))
 """Rows, features, components, and times that means are nearer to each other."""
 
 

@@ -11,27 +11,6 @@
 #include "moments.h"
 #include "single_vectors.h"
 
-/* Copy rows x (n, d) minus the centre, in units, to z, from column `filled` on: the transpose. */
-#define COPY_SINGLE(NAME, TYPE)                                                       \
-    static void NAME(State *s, const TYPE *x, int64_t n) {                            \
-        const int64_t d = s->d;                                                       \
-        float *z = (float *)s->z + TILE + s->filled;                                  \
-        int64_t r = 0;                                                                \
-        for (; r + LANES <= n; r += LANES)                                            \
-            for (int64_t i = 0; i < d; i++) {                                         \
-                const TYPE *at = x + r * d + i;                                       \
-                float *to = z + i * TILE + r;                                         \
-                double center = s->center[i], unit = s->units[i];                     \
-                for (int l = 0; l < LANES; l++)                                       \
-                    to[l] = (float)(((double)at[l * d] - center) * unit);             \
-            }                                                                         \
-        for (; r < n; r++)                                                            \
-            for (int64_t i = 0; i < d; i++)                                           \
-                z[i * TILE + r] = (float)(((double)x[r * d + i] - s->center[i]) * s->units[i]); \
-    }
-COPY_SINGLE(copy_doubles_single, double)
-COPY_SINGLE(copy_floats_single, float)
-
 static void norms_single(const State *s) {
     float *z = (float *)s->z;
     for (int n = 0; n < TILE; n += FWIDTH) {
