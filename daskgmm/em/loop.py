@@ -216,12 +216,19 @@ def evaluate(
             nbytes=nbytes,
             peak_memory=ended.peak_memory,
         )
-        chart_at = model.chart_at if model.has_chart else None
-        em, step = step.em or step.parameters, replace(step, em=None)
-        own = step, em, _shares(model.complete(moments)), record
-        of_model = chart_at, model.is_free, model.tolerance_unit
-        found.append(Evaluated(parameters, *own, *of_model))
+        found.append(_evaluated(model, parameters, step, moments, record))
     return found
+
+
+def _evaluated(
+    model: Model, parameters: Parameters, step: Maximised, moments: Moments, record: Iterated
+) -> Evaluated:
+    """Return what a pass at parameters found, with what its model tells."""
+    chart_at = model.chart_at if model.has_chart else None
+    em, step = step.em or step.parameters, replace(step, em=None)
+    own = step, em, _shares(model.complete(moments)), record
+    of_model = chart_at, model.is_free, model.tolerance_unit
+    return Evaluated(parameters, *own, *of_model)
 
 
 def _kernels(
