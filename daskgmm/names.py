@@ -27,6 +27,9 @@ WEIGHT_PRIORS = ("dirichlet_process", "dirichlet_distribution")
 NAMES_OF_MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
 """Names that mclust has for structures of scikit-learn: they are taken for these."""
 
+FLOAT64, FLOAT32 = "float64", "float32"
+"""Precisions of the arithmetic on rows; the first is that of all passes where nothing is said."""
+
 FACTORS = ("ppca", "factor", "mcfa")
 """Covariance structures with a number of factors: the names in `FAMILIES`."""
 

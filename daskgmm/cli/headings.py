@@ -22,7 +22,7 @@ HEADINGS = {
     ),
     "Start and end": (
         *("n-init", "init", "seed", "sample-rows", "acceleration", "max-iter", "tol"),
-        "checkpoint",
+        *("precision", "checkpoint"),
     ),
     "Where it runs": (
         *("threads", "cache", "scheduler", "scheduler-file", "cluster", "cluster-options"),

@@ -137,6 +137,9 @@ class Iterated:
         The increase that acceleration predicts to be left; nan in plain EM.
     accepted : bool
         Whether the pass rejected nothing; always true in plain EM.
+    in_float32 : bool
+        Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats a row lower
+        than it was found, which is more than its error.
     rows : int
     seconds : float
     nbytes : int
@@ -151,6 +154,7 @@ class Iterated:
     change: float = math.inf
     gap: float = math.nan
     accepted: bool = True
+    in_float32: bool = False
     rows: int
     seconds: float
     nbytes: int

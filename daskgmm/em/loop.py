@@ -16,11 +16,14 @@ from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import Model
+from daskgmm.em.precision import LOWERED, may_be_single, told
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
@@ -179,20 +182,21 @@ def evaluate(
     """
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
     models = [model_of(chosen, rows.survey) for chosen in settings]
-    number, together = 1 + max(len(fit.iterations) for fit in fits), _components(old)
-    kernels = [model.kernel(each, together) for model, each in zip(models, old, strict=True)]
+    number, kernels = 1 + max(len(fit.iterations) for fit in fits), _kernels(fits, settings, models)
     many, ended = expect(rows, kernels, number)
     found: list[Evaluated | IllDefinedError] = []
     for place, (fit, model, parameters, moments) in enumerate(
         zip(fits, models, old, many, strict=True)
     ):
         number, nbytes = 1 + len(fit.iterations), ended.nbytes
-        step, points = _attempted(model, moments, parameters)
+        single = isinstance(kernels[place], SingleKernel)
+        step, points = _attempted(model, moments, parameters, single)
         if points is not None and place in riding:
             found.append(IllDefinedError("The M-step needs a pass of its own."))
             continue
         if points is not None:
             # Once more, about the new means: the next pass would begin from noise.
+            single = False
             kernel = model.kernel_about(parameters, points)
             (moments,), again = expect(rows, [kernel], number)
             nbytes += again.nbytes
@@ -205,22 +209,38 @@ def evaluate(
         bound, seconds = model.objective(moments, parameters), time.perf_counter() - began
         record = Iterated(
             iteration=number,
-            lower_bound=bound,
+            lower_bound=bound - LOWERED if single else bound,
+            in_float32=single,
             rows=moments.rows,
             seconds=seconds,
             nbytes=nbytes,
             peak_memory=ended.peak_memory,
         )
-        chart_at = model.chart_at if model.has_chart else None
-        em, step = step.em or step.parameters, replace(step, em=None)
-        own = step, em, _shares(model.complete(moments)), record
-        of_model = chart_at, model.is_free, model.tolerance_unit
-        found.append(Evaluated(parameters, *own, *of_model))
+        found.append(_evaluated(model, parameters, step, moments, record))
     return found
 
 
-def _components(mixtures: Sequence[Parameters]) -> int:
-    return sum(each.n_components for each in mixtures)
+def _evaluated(
+    model: Model, parameters: Parameters, step: Maximised, moments: Moments, record: Iterated
+) -> Evaluated:
+    """Return what a pass at parameters found, with what its model tells."""
+    chart_at = model.chart_at if model.has_chart else None
+    em, step = step.em or step.parameters, replace(step, em=None)
+    own = step, em, _shares(model.complete(moments)), record
+    of_model = chart_at, model.is_free, model.tolerance_unit
+    return Evaluated(parameters, *own, *of_model)
+
+
+def _kernels(
+    fits: Sequence[Fit], settings: Sequence[Settings], models: Sequence[Model]
+) -> list[Kernel]:
+    """Return the densities of the proposals of fits, in float32 where the pass may be."""
+    together, found = sum(fit.proposal.n_components for fit in fits), []
+    for fit, chosen, model in zip(fits, settings, models, strict=True):
+        kernel = model.kernel(fit.proposal, together)
+        single = may_be_single(fit.iterations, chosen)
+        found.append(model.in_single(kernel, fit.proposal) if single else kernel)
+    return found
 
 
 def _shares(complete: Moments) -> Array:
@@ -230,7 +250,7 @@ def _shares(complete: Moments) -> Array:
 
 
 def _attempted(
-    model: Model, moments: Moments, parameters: Parameters
+    model: Model, moments: Moments, parameters: Parameters, single: bool
 ) -> tuple[Maximised | None, Array | None]:
     """Return the M-step, if it succeeds, and its means where its covariances are rounding."""
     complete = model.complete(moments)
@@ -238,7 +258,7 @@ def _attempted(
         step = model.step(complete, parameters)
     except IllDefinedError:
         return None, means_of(complete, parameters)
-    return step, step.parameters.means if model.loses_digits(step, complete) else None
+    return step, step.parameters.means if model.loses_digits(step, complete, single) else None
 
 
 def advanced(
@@ -252,7 +272,9 @@ def advanced(
     else:
         fit = _em_step(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
-    return replace(fit, iterations=(*fit.iterations[:-1], iterated))
+    iterated = told(iterated, before)
+    converged = fit.converged and not iterated.in_float32
+    return replace(fit, iterations=(*fit.iterations[:-1], iterated), converged=converged)
 
 
 def _plain(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:

@@ -14,6 +14,7 @@ from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.priors.prior import Prior
 from daskgmm.gaussian.priors.table import prior_of
+from daskgmm.names import FLOAT64
 
 NOISE, CONTAMINATED, STUDENT = "noise", "contaminated", "t"
 """Ways to make room for outliers: a uniform component, parts with a larger covariance, Student-t
@@ -66,6 +67,8 @@ class Settings:
         None for relative weights, and without a prior.
     labelling : Labelling or None
         The classes of components, if those of some rows are known.
+    precision : {"float64", "float32"}
+        "float32" if early passes may be in it.
     """
 
     n_components: int
@@ -87,6 +90,7 @@ class Settings:
     equal_weights: bool = False
     weights_are: str | None = None
     labelling: Labelling | None = None
+    precision: str = FLOAT64
 
     def weighed(self, weights_are: str | None) -> Settings:
         """Return the settings of a fit to weighted rows; all but a prior depend on ratios alone."""
@@ -169,6 +173,8 @@ class Settings:
         for name in ("equal_weights", "marginalise", "labelling"):
             if not values[name]:
                 del values[name]
+        if self.precision == FLOAT64:
+            del values["precision"]
         return values
 
     @property

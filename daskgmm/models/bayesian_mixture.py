@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import BayesianGaussianMixture as Reference
-from sklearn.utils._param_validation import Options
+from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.arrays import Array
@@ -33,7 +33,7 @@ from daskgmm.models.files.sklearn_exchange import to_sklearn
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.constraints import StructureNames
 from daskgmm.models.settings.initial import checked_array
-from daskgmm.names import NAMES_OF_MCLUST
+from daskgmm.names import FLOAT64, NAMES_OF_MCLUST
 
 
 class _NoCriterion:
@@ -184,6 +184,7 @@ class BayesianGaussianMixture(MixtureEstimator):
             StructureNames({name: STRUCTURES[name] for name in NAMES_OF_MCLUST.values()})
         ],
         "equal_weights": [Options(bool, {False})],
+        "precision": [StrOptions({FLOAT64})],
         # Those of point estimates.
         **{
             name: [None]

@@ -116,6 +116,13 @@ class GaussianMixture(MixtureEstimator):
         Whether the mixing proportions are fixed at 1 / k: k - 1 parameters fewer. With `noise`
         the components share what it leaves in equal parts. Refused with a prior of the weights
         ("dirichlet") and with `weights_init`.
+    precision : {"float64", "float32"}, default="float64"
+        "float32" lets early passes be in it, as long as each gains more than 1e-4 nats a row and a
+        bound on rounding allows it; sums are in float64, and so are the last passes, at whose
+        parameters and log-likelihood the fit ends. `history_` tells which ones were which: lower
+        bounds of passes in float32 are told 1e-4 nats a row lower, more than they err. Of "full",
+        "tied", "diag" and "spherical" covariances, by the compiled kernel; without `noise`,
+        `tails`, labels, known noise and `missing` "marginalise". A warm start is in float64.
     weights_init : array-like of shape (k,), optional
         The weights to start from, of sum 1.
     means_init : array-like of shape (k, d), optional
@@ -260,6 +267,7 @@ class GaussianMixture(MixtureEstimator):
         noise: bool = False,
         tails: str | None = None,
         equal_weights: bool = False,
+        precision: str = "float64",
         weights_init: Any = None,
         means_init: Any = None,
         precisions_init: Any = None,

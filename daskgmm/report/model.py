@@ -17,6 +17,7 @@ from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
+from daskgmm.models.settings.precision import precisions_of
 from daskgmm.readers import remedy
 from daskgmm.report.data import aligned, listed
 from daskgmm.rows.checks.name_lists import quoted
@@ -81,7 +82,9 @@ def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     if adapted is None:
         ended = "converged" if mixture.converged_ else "NOT converged"
         reached = [(what, f"{value:.5f} nats a row") for what, value in likelihoods_of(mixture)]
-        return [("iterations", f"{mixture.n_iter_}, {ended}"), *reached]
+        single = precisions_of(mixture)
+        in_single = [] if single is None else [("precision", single)]
+        return [("iterations", f"{mixture.n_iter_}, {ended}"), *in_single, *reached]
     background = adapted["background"]
     origin = [background["model"]] if "model" in background else []
     origin += [f"fitted to {facts}" for _, facts in _data(background)]

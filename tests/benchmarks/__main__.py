@@ -25,6 +25,7 @@ PROGRAMS = (
     "factors",
     "far_stores",
     "memory",
+    "precision",
     "predictions",
     "rotations",
     "sizes",

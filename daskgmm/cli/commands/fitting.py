@@ -98,6 +98,11 @@ PRIOR = click.option(
 EQUAL_WEIGHTS = click.option(
     "--equal-weights", is_flag=True, help="Fix the mixing proportions at 1/k."
 )
+PRECISION = click.option(
+    "--precision", type=click.Choice([names.FLOAT64, names.FLOAT32]), default=names.FLOAT64,
+    show_default=True,
+    help="float32 lets early passes be in it, by the compiled kernel; the last are in float64.",
+)  # fmt: skip
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
     help="Seed of the starts; a fit with the same seed has the same bits.",
@@ -251,6 +256,7 @@ def fitting(command: Command) -> Command:
         REG_COVAR,
         PRIOR,
         EQUAL_WEIGHTS,
+        PRECISION,
         SEED,
         CHECKPOINT,
         options.cache,

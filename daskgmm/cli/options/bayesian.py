@@ -8,12 +8,15 @@ import click
 
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.common import Command, added
-from daskgmm.names import WEIGHT_PRIORS
+from daskgmm.names import FLOAT64, WEIGHT_PRIORS
 
 if TYPE_CHECKING:
     from daskgmm.models.fitting.estimator import MixtureEstimator
 
-WITHOUT = {"n_factors": None, "noise": False, "tails": None, "prior": None, "equal_weights": False}
+WITHOUT = {
+    "n_factors": None, "noise": False, "tails": None, "prior": None, "equal_weights": False,
+    "precision": FLOAT64,
+}  # fmt: skip
 """Settings of point estimates alone, as they are where nothing is said."""
 
 POSITIVE = click.FloatRange(0, min_open=True)

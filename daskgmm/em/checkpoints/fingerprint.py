@@ -18,6 +18,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.table import pseudo_moments_of
+from daskgmm.names import FLOAT64
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
@@ -54,8 +55,10 @@ def fit_identity(
     chosen = settings.identity
     chosen["covariance_type"] = chosen.pop("structure")
     chosen |= chosen.pop("bayesian") or {}
-    if settings.n_init == 1 or resumed is not None:
-        # Nothing but the end depends on it: a fit that stopped early may go on.
+    alone = settings.n_init == 1 or resumed is not None
+    if alone and settings.precision == FLOAT64:
+        # Nothing but the end depends on it: a fit that stopped early may go on. (With early passes
+        # in float32 the last one that it allows is in float64.)
         del chosen[MAX_ITER]
     if settings.prior is not None:
         chosen[PRIOR] = prior_digest(settings, data.rows.n_features)

@@ -16,7 +16,14 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.deconvolution.choice import choose_deconvolving, deconvolving_about
 from daskgmm.gaussian.deconvolution.starting import without_noise
-from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, moment_error
+from daskgmm.gaussian.kernels.choice import (
+    SINGLE_TOLERANCE,
+    TOLERANCE,
+    choose_kernel,
+    in_single,
+    moment_error,
+    single_moment_error,
+)
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.m_step import Maximised, maximise
@@ -55,6 +62,9 @@ class Model(Protocol):
         `together` is the number of components of all mixtures of the pass.
         """
 
+    def in_single(self, kernel: Kernel, parameters: Parameters) -> Kernel:
+        """Return a kernel of parameters in float32, if that errs little, or else as it is."""
+
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the densities in a kernel whose moments are about points (k, d)."""
 
@@ -67,8 +77,11 @@ class Model(Protocol):
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the M-step from complete moments under the parameters."""
 
-    def loses_digits(self, step: Maximised, moments: Moments) -> bool:
-        """Return whether an M-step is rounding, and has to be made about its own means."""
+    def loses_digits(self, step: Maximised, moments: Moments, single: bool = False) -> bool:
+        """Return whether an M-step is rounding, and has to be made about its own means.
+
+        `single` says that the moments were taken in float32.
+        """
 
     def objective(self, moments: Moments, parameters: Parameters) -> float:
         """Return what EM raises, in nats a row: the likelihood, with a prior's density."""
@@ -100,6 +113,10 @@ class GaussianModel:
             return self._of_classes(choose_deconvolving(parameters, survey.noise, *about))
         return self._of_classes(choose_kernel(parameters, *about, together))
 
+    def in_single(self, kernel: Kernel, parameters: Parameters) -> Kernel:
+        """Return a kernel in float32, if it is of whole rows and the bound allows it."""
+        return in_single(kernel, parameters, self.survey.half_range)
+
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
         if self.survey.has_gaps:
@@ -116,7 +133,7 @@ class GaussianModel:
             return kernel
         return kernel.with_classes(np.array(self.classes, np.intp))
 
-    def loses_digits(self, step: Maximised, moments: Moments) -> bool:
+    def loses_digits(self, step: Maximised, moments: Moments, single: bool = False) -> bool:
         """Return whether the new covariances are small beside the distance of their moments.
 
         The kernel was chosen for the parameters before: components that were wide and are now
@@ -125,6 +142,9 @@ class GaussianModel:
         at_center = bool((moments.reference == self.survey.mean).all())
         if (step.ridges or step.collapsed) and at_center:
             return True
+        if single:
+            error = single_moment_error(step.parameters, moments.reference)
+            return error > SINGLE_TOLERANCE
         return moment_error(step.parameters, moments.reference) > TOLERANCE
 
     def spread_of_all(self, k: int) -> Parameters:

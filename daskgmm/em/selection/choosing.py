@@ -34,6 +34,7 @@ from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
+from daskgmm.names import FLOAT64
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
 
@@ -102,6 +103,8 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
     fits = [state.models[index].on_rows for index in going]
     settings = [state.models[index].settings for index in going]
     riding = {place for place, index in enumerate(going) if state.models[index].rides}
+    for place in riding:  # which end when the others do
+        settings[place] = replace(settings[place], precision=FLOAT64)
     evaluated = evaluate(rows, fits, settings, riding)
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):

@@ -24,6 +24,7 @@ from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import Sample
 from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.names import FLOAT64
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -262,6 +263,7 @@ class Part:
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
         most = min(most, iterations_worth(settings, len(x), draw.rows, d))
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
+        chosen = replace(chosen, precision=FLOAT64)  # bounds on parts are compared
         return cls(TrainingSet(data, replace(survey, sample=sample), silence), chosen)
 
     def shortened(self, most: int = SHORT_ITER) -> Part:

@@ -41,6 +41,7 @@ from daskgmm.em.survey.sample import SampleRule, drawn_rows
 from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.tails.tails import TAILS
+from daskgmm.names import FLOAT64
 
 CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
@@ -86,6 +87,10 @@ def compared(rows: TrainingSet, finalists: list[Candidate], settings: Settings) 
     """Return the better of the candidates on all rows, after the pass that tells."""
     fits = [Fit(each.fit.step) for each in finalists]
     evaluated = evaluate(rows, fits, [settings] * len(fits))
+    if len({each.iterated.in_float32 for each in evaluated if isinstance(each, Evaluated)}) > 1:
+        # What float32 was right for is told lower: bounds are compared in one precision.
+        settings = replace(settings, precision=FLOAT64)
+        evaluated = evaluate(rows, fits, [settings] * len(fits))
     fits = [
         advanced(fit, each, settings, float("-inf"), 0)
         for fit, each in zip(fits, evaluated, strict=True)

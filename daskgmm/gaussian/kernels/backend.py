@@ -21,12 +21,15 @@ class Backend(ABC):
     ----------
     takes_labels : bool
         Whether it bars the components of `Kernel.classes` from rows of other classes.
+    has_single : bool
+        Whether it has tiles in float32 (`single.SingleKernel`).
     short_calls : bool
         Whether a tile takes many calls under Python's lock, so that threads wait for each other
         where tiles take little time.
     """
 
     takes_labels: ClassVar[bool] = False
+    has_single: ClassVar[bool] = False
     short_calls: ClassVar[bool] = True
 
     @abstractmethod

@@ -12,11 +12,13 @@ from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
 from daskgmm.gaussian.kernels.compiled.library import Library, library
 from daskgmm.gaussian.kernels.compiled.model import library_model
 from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
+from daskgmm.gaussian.kernels.compiled.single import CompiledSingle
 from daskgmm.gaussian.kernels.compiled.step import CompiledStep
 from daskgmm.gaussian.kernels.compiled.whitened import Apart, CompiledApart
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.prediction import Prediction
+from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.moments import Moments
 
@@ -27,7 +29,11 @@ def step_of(compiled: Library, kernel: Kernel) -> CompiledStep | None:
         apart = Apart.of(kernel)
         return None if apart is None else CompiledApart(compiled, apart)
     model = library_model(kernel)
-    return None if model is None else CompiledExpectation(compiled, model)
+    if model is None:
+        return None
+    if isinstance(kernel, SingleKernel):
+        return CompiledSingle(compiled, model, kernel.units)
+    return CompiledExpectation(compiled, model)
 
 
 ONE_KERNEL = (
@@ -43,7 +49,7 @@ class CompiledBackend(Backend):
     With one kernel that it has not NumPy does the whole pass.
     """
 
-    takes_labels, short_calls = True, False
+    takes_labels, has_single, short_calls = True, True, False
 
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None

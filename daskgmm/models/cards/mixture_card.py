@@ -14,6 +14,7 @@ from daskgmm.models.cards.components import Column, components_table
 from daskgmm.models.facts.clusters import clusters_of
 from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 from daskgmm.models.settings.outliers import fitted_outliers
+from daskgmm.models.settings.precision import precisions_of
 
 NOT_CONVERGED = (
     "Not converged: the parameters may still change. Raise max_iter, or tol if this is as near as "
@@ -68,6 +69,9 @@ def history_facts(mixture: Any) -> Iterator[tuple[str, str]]:
     elif passes:
         ended = "converged" if mixture.converged_ else "NOT converged"
         yield "fit", f"{ended} after {counted(int(passes), 'iteration')}"
+        single = precisions_of(mixture)
+        if single is not None:
+            yield "precision", single
 
 
 def _outliers(mixture: Any) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,11 @@ from daskgmm.gaussian.priors.prior import Prior
 from daskgmm.gaussian.priors.table import PRIORS, shortest
 from daskgmm.models.files.entries import mapping_in, of_python
 from daskgmm.models.mixtures.mixture import Mixture
+from daskgmm.names import FLOAT64
 
-NOT_WRITTEN = {"noise": False, "tails": None, "equal_weights": False, "n_factors": None}
+NOT_WRITTEN = {
+    "noise": False, "tails": None, "equal_weights": False, "n_factors": None, "precision": FLOAT64,
+}  # fmt: skip
 """Settings that are not written unless they are others, so that readers of before them read on."""
 
 Kind = TypeVar("Kind", bound=Mixture)

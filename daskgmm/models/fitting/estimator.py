@@ -64,7 +64,8 @@ from daskgmm.models.settings.outliers import (
     outliers_of,
     set_outliers,
 )
-from daskgmm.names import MARGINALISE, TAILS
+from daskgmm.models.settings.precision import check_precision
+from daskgmm.names import FLOAT32, FLOAT64, MARGINALISE, TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.progress import Forecast
 from daskgmm.rows.checks.whereabouts import naming
@@ -103,6 +104,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
     noise: bool = False
     tails: str | None = None
     equal_weights: bool = False
+    precision: str = FLOAT64
     weights_init: Any = None
     means_init: Any = None
     precisions_init: Any = None
@@ -126,6 +128,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         "noise": ["boolean"],
         "tails": [StrOptions({*TAILS}), None],
         "equal_weights": ["boolean"],
+        "precision": [StrOptions({FLOAT64, FLOAT32})],
     }
 
     def _keep_settings(self, given: Mapping[str, Any]) -> None:
@@ -357,6 +360,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         if beside.weights is not None:
             settings = settings.weighed(given.weights_are)
         beside, settings = given.labelled(beside, settings)
+        check_precision([settings], noisy=beside.noise is not None)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
         with closing(cut(rows, beside, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
@@ -496,6 +500,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
             prior=shortest(self.prior),
             outliers=outliers_of(self),
             equal_weights=bool(self.equal_weights),
+            precision=self.precision,
         )
 
     def _listener(self, listen: Listener | None) -> Listener:

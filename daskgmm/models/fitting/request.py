@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.inputs.labels import check_room
 from daskgmm.models.settings.initial import check_initial
 from daskgmm.models.settings.outliers import check_same_outliers
+from daskgmm.names import FLOAT64
 
 
 def request_of(mixture: Any, settings: Settings, columns: int) -> Request:
@@ -29,6 +31,9 @@ def request_of(mixture: Any, settings: Settings, columns: int) -> Request:
     initial = check_initial(structure, mixture.n_components, columns, weights, *given)
     check_room(initial.weights, settings.labelling)
     resume = _resume(mixture, settings, columns)
+    if resume is not None:
+        # Objectives of passes in float32 are told lower, and this one is known.
+        settings = replace(settings, precision=FLOAT64)
     random, seeded = check_random_state(mixture.random_state), mixture.random_state is not None
     return Request(settings, initial, random, seeded, resume)
 

@@ -32,7 +32,7 @@ from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.factors import check_factors, name_with_factors
 from daskgmm.models.sweeps.groups import Groups
-from daskgmm.names import ALL
+from daskgmm.names import ALL, FLOAT64
 from daskgmm.passes.dataset import Dataset
 
 
@@ -114,7 +114,9 @@ def identity_of(data: Dataset, request: SweepRequest, random_state: Any) -> dict
     """Return what a checkpoint of a sweep must agree with: settings, and rows."""
     shared, groups = request.settings[0].identity, request.groups
     # No choices of a sweep's user, and what nothing but its end depends on.
-    for name in ("structure", "init_params", "accelerated", MAX_ITER):
+    unnamed = ["structure", "init_params", "accelerated"]
+    unnamed += [MAX_ITER] * (request.settings[0].precision == FLOAT64)
+    for name in unnamed:
         del shared[name]
     return {
         **shared,

@@ -40,6 +40,7 @@ from daskgmm.models.inputs.rows import check_enough_columns
 from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of, settings_of
 from daskgmm.models.settings.missing import check_missing_of_sweep
+from daskgmm.models.settings.precision import check_precision
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.models.sweeps.members import mixtures_of, set_those_taken
 from daskgmm.models.sweeps.request import (
@@ -60,8 +61,8 @@ from daskgmm.storage.masking import StorageOptions
 from daskgmm.user_warnings import warn_user
 
 OF_MIXTURES = (
-    "tol", "reg_covar", "prior", "equal_weights", "max_iter", "sample_rows", "missing",
-    "standardise", "pca", "noise", "tails",
+    "tol", "reg_covar", "prior", "equal_weights", "precision", "max_iter", "sample_rows",
+    "missing", "standardise", "pca", "noise", "tails",
 )  # fmt: skip
 """Settings of the mixtures of a sweep, which an estimator that is given has itself."""
 
@@ -87,6 +88,7 @@ def sweep(
     reg_covar: float = 1e-6,
     prior: str | Prior | None = None,
     equal_weights: bool = False,
+    precision: str = "float64",
     max_iter: int = 100,
     sample_rows: int | None = None,
     missing: str = "error",
@@ -141,7 +143,7 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, prior, equal_weights, max_iter, sample_rows : as in `GaussianMixture`
+    reg_covar, prior, equal_weights, precision, max_iter, sample_rows : as in `GaussianMixture`
     missing, standardise, pca : as in `GaussianMixture`
     noise, tails : as in `GaussianMixture`
         Room for outliers is that of all models: two sweeps compare it, by the criteria in their
@@ -225,6 +227,7 @@ def _swept(
     belongs = None if groups is None else Groups(groups, rows)
     said = None if beside.weights is None else given.weights_are
     beside, settings = _candidates(estimator, rows, beside, sizes, types, said)
+    check_precision(settings, noisy=beside.noise is not None)
     request = replace(request_of(settings, n_init, random_state, belongs), weights_are=said)
     as_one_fit = all_at_once(settings, rows.n_features)
     cache = cache_nbytes(running.cache)

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "state.h"
+#include "copying.h"
 
 #define UNTIL 31
 
@@ -19,26 +19,6 @@ enum { ACROSS = 2 }; /* vectors of rows of `quadratics` */
 #define ROW_VECTORS(C) ((C) > 6 ? 3 : 4)
 enum { ACROSS = 4 };
 #endif
-
-/* Copy rows x (n, d) minus the centre to z, from column `filled` on: the transpose. */
-#define COPY(NAME, TYPE)                                                              \
-    static void NAME(State *s, const TYPE *x, int64_t n) {                            \
-        const int64_t d = s->d;                                                       \
-        double *z = s->z + TILE + s->filled;                                          \
-        int64_t r = 0;                                                                \
-        for (; r + LANES <= n; r += LANES)                                            \
-            for (int64_t i = 0; i < d; i++) {                                         \
-                const TYPE *at = x + r * d + i;                                       \
-                double *to = z + i * TILE + r, center = s->center[i];                 \
-                for (int l = 0; l < LANES; l++)                                       \
-                    to[l] = (double)at[l * d] - center;                               \
-            }                                                                         \
-        for (; r < n; r++)                                                            \
-            for (int64_t i = 0; i < d; i++)                                           \
-                z[i * TILE + r] = (double)x[r * d + i] - s->center[i];                \
-    }
-COPY(copy_doubles, double)
-COPY(copy_floats, float)
 
 /* Fill rows of a (C, TILE) with theta (p, C) times T. */
 INLINE void densities_of(const State *s, int C, int rows, const double *theta, double *a) {

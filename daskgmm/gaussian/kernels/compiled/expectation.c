@@ -15,7 +15,8 @@
    have other lines between the two products (`tails.h`), and those that share a covariance beside a
    uniform one, or with tails, two more products: row d + 1 is then their distance (`densities.h`), and
    their second moment is one more sum (`pooled.h`). Labels bar columns before the maximum (`labels.h`).
-   Components about their own means have other lines around the softmax (`whitened.h`).
+   Components about their own means have other lines around the softmax (`whitened.h`), and passes in
+   float32 have all of these in floats (`single.h`).
 
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
@@ -27,11 +28,10 @@
 #include "labels.h"
 #include "moments.h"
 #include "pooled.h"
+#include "single.h"
 #include "tails.h"
 #include "whitened.h"
 
-/* Exponential up to which a pair may be left out, 8e-25: more than that of a row in all is 1. */
-#define LITTLE 0x1p-80
 /* Statistics from which on a tile is asked for its pairs: with fewer it takes longer than it saves. */
 #define LEAST_STATISTICS 64
 
@@ -129,8 +129,8 @@ static void natural_moments(State *s) {
         moments(s);
 }
 
-/* Add a full tile; rows of weight 0 that fill it up count in nothing. */
-static void add_tile(State *s, const double *weights) {
+/* Add a tile in float64. */
+static void sum_tile(State *s, const double *weights) {
     if (s->means)
         whitened_densities(s);
     else
@@ -144,16 +144,40 @@ static void add_tile(State *s, const double *weights) {
         natural_moments(s);
     if (s->columns > s->k)
         s->outliers += sum_of_tile(s->a + s->k * TILE);
+}
+
+/* Add a full tile; rows of weight 0 that fill it up count in nothing. */
+static void add_tile(State *s, const double *weights) {
+    if (s->units)
+        sum_tile_single(s, weights);
+    else
+        sum_tile(s, weights);
     s->weight += weights ? sum_of_tile(weights) : (double)TILE;
     s->filled = 0;
 }
 
 /* Put rows of weight 0 at the centre: nothing has checked their values. */
 static void hide(State *s, int64_t first, int64_t stop) {
+    if (s->units) {
+        hide_single(s, first, stop);
+        return;
+    }
     for (int64_t n = first; n < stop; n++)
         if (s->weights[n] == 0.0)
             for (int64_t i = 1; i <= s->d; i++)
                 s->z[i * TILE + n] = 0.0;
+}
+
+/* Copy rows x (m, d) of float or double to the tile. */
+static void copy(State *s, const void *x, int64_t is_float, int64_t m) {
+    if (s->units && is_float)
+        copy_floats_single(s, (const float *)x, m);
+    else if (s->units)
+        copy_doubles_single(s, (const double *)x, m);
+    else if (is_float)
+        copy_floats(s, (const float *)x, m);
+    else
+        copy_doubles(s, (const double *)x, m);
 }
 
 /* Add rows x (n, d) of float or double, with weights (n,) and labels (n,), or NULL. */
@@ -163,11 +187,7 @@ EXPORT void add_rows(State *s, const void *x, int64_t is_float, int64_t n, const
     s->weighted = weights != NULL;
     for (int64_t taken = 0; taken < n;) {
         int64_t room = TILE - s->filled, m = n - taken < room ? n - taken : room;
-        const char *from = (const char *)x + taken * row;
-        if (is_float)
-            copy_floats(s, (const float *)from, m);
-        else
-            copy_doubles(s, (const double *)from, m);
+        copy(s, (const char *)x + taken * row, is_float, m);
         if (weights) {
             memcpy(s->weights + s->filled, weights + taken, (size_t)m * sizeof(double));
             hide(s, s->filled, s->filled + m);
@@ -203,6 +223,12 @@ EXPORT void add_rest(State *s) {
 OF_EACH(powers_of_two, power_of_two)
 OF_EACH(powers_by_table, power_by_table)
 OF_EACH(logarithms, logarithm)
+
+/* The same of floats, n a multiple of FWIDTH. */
+EXPORT void powers_of_two_single(const float *x, float *y, int64_t n) {
+    for (int64_t i = 0; i < n; i += FWIDTH)
+        storef(y + i, power_of_two_single(loadf(x + i)));
+}
 
 EXPORT int64_t tile(void) { return TILE; }
 EXPORT int64_t least_statistics(void) { return LEAST_STATISTICS; }

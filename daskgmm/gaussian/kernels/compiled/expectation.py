@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
 from daskgmm.gaussian.kernels.compiled.blocks import BLOCK, n_blocked, of_blocks
 from daskgmm.gaussian.kernels.compiled.layout import (
     STRIP_TILES,
@@ -87,7 +92,7 @@ class CompiledExpectation(CompiledStep):
     def __init__(self, compiled: Library, model: LibraryModel) -> None:
         (k, p), d = model.theta.shape, len(model.kernel.center)
         self._model = model
-        arrays = split(
+        arrays = self._buffers(
             _sizes(
                 compiled,
                 *(p, k, d),
@@ -101,6 +106,10 @@ class CompiledExpectation(CompiledStep):
         self._edges = whole["edges"]
         fill_theta(model, self._edges, arrays["theta"])
         super().__init__(compiled, state_of(compiled, model), arrays | given(model), whole)
+
+    def _buffers(self, sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+        """Return the buffers of these entries."""
+        return dict(split(sizes))
 
     def _moments(self, of_rows: tuple[float, float, int]) -> Moments:
         kernel, arrays = self._model.kernel, self._arrays

@@ -50,7 +50,9 @@ def panels_of(edges: NDArray[np.int64]) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges.tolist()))
 
 
-def fill_theta(model: LibraryModel, edges: NDArray[np.int64], theta: Array) -> None:
+def fill_theta(
+    model: LibraryModel, edges: NDArray[np.int64], theta: NDArray[np.floating[Any]]
+) -> None:
     """Fill theta (k p,) with parameters in units of the library, panels (p, components) in turn."""
     p = model.theta.shape[1]
     for start, stop in panels_of(edges):

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
-OF_EACH = ("powers_of_two", "powers_by_table", "logarithms")
+OF_EACH = ("powers_of_two", "powers_by_table", "logarithms", "powers_of_two_single")
 """Functions of vectors, for tests."""
 
 SIZES = ("tile", "strip", "components", "least_statistics")
@@ -41,6 +41,7 @@ class State(ctypes.Structure):
         ("factor_step", _INTEGER),
         *((name, _POINTER) for name in ("scales", "shifted", "far", "seconds")),
         ("second_step", _INTEGER),
+        ("units", _POINTER),
     )
 
 

@@ -4,6 +4,9 @@
 
 #include "densities.h"
 
+/* Exponential up to which a pair may be left out, 8e-25: more than that of a row in all is 1. */
+#define LITTLE 0x1p-80
+
 /* Statistics in registers at once, of C components. */
 #if WIDTH == 4
 #define STATISTICS(C) ((C) > 3 ? 2 : (C) > 2 ? 3 : 4)

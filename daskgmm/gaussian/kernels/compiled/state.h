@@ -57,4 +57,6 @@ typedef struct {
     double *far;                 /* (d,), a row that is far from all */
     double *seconds;             /* as `pooled`, of each component or of all; NULL for none */
     int64_t second_step;         /* entries from one to the next; 0 if it is of all */
+    const double *units;         /* (d,), what centred features are multiplied by where tiles are in
+                                    float32 (`single.h`); NULL for float64 */
 } State;

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.compiled.layout import (
     STRIP_TILES,
@@ -38,7 +37,7 @@ class CompiledStep(ABC):
         self,
         compiled: Library,
         state: State,
-        arrays: Mapping[str, Array],
+        arrays: Mapping[str, NDArray[Any]],
         integers: Mapping[str, NDArray[np.int64]],
     ) -> None:
         self._library, self._state = compiled, state
