@@ -17,7 +17,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.m_step import LEAST_VARIANCE, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 
@@ -36,8 +36,8 @@ POWERS = 20
 LEAST_PART = 1e-60
 """Least variance of a scale, in units of the floor, so that squares do not overflow."""
 
-LEAST_WIDTH = 1e-200
-"""Least variance of the floor, so that it is a divisor."""
+LEAST_WIDTH = LEAST_VARIANCE
+"""Least variance of the floor, so that it is a divisor: no component is narrower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,11 @@ class Floor:
         Rows on a plane leave no noise; that of a single feature may be small in any factor model.
         """
         widths, spread = np.diagonal(self.width), np.diagonal(self.spread)
-        below = (noise < widths) | (NARROWER * noise >= spread)
-        rests = below.all(axis=1) & (NARROWER * noise < spread).any(axis=1)
-        columns = np.where(NARROWER * noise < spread, noise / widths, np.inf).argmin(axis=1)
+        below, narrow = noise < widths, NARROWER * noise < spread
+        rests = (below | ~narrow).all(axis=1) & narrow.any(axis=1)
+        ratios = np.full(noise.shape, np.inf)
+        np.divide(noise, widths, out=ratios, where=below & narrow)
+        columns = ratios.argmin(axis=1)
         return tuple(
             Resting(
                 numbers[row],

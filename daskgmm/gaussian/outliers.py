@@ -45,7 +45,8 @@ def loss_by_noise(sides: Array, noise: float) -> float:
     A Gaussian loses half the noise's variance by the variance of a column; a side L counts as the
     variance :math:`L^2 / 2 \pi`, so that a constant column costs both the same.
     """
-    return float(0.5 * noise * (2.0 * np.pi / sides**2).sum())
+    # Not divided by squares: of a side without length they are 0.
+    return float(0.5 * np.square(np.sqrt(2.0 * np.pi * noise) / sides).sum())
 
 
 def joined(moments: Moments, parameters: Parameters) -> Moments:

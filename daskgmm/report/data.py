@@ -21,7 +21,7 @@ from daskgmm.models.writers.target import left_behind
 from daskgmm.names import IMPUTED
 from daskgmm.passes.plan import size
 from daskgmm.passes.task import Progress
-from daskgmm.report.gaps import LISTED_VARIABLES, gaps_in, told
+from daskgmm.report.gaps import LISTED_VARIABLES, gaps_in, gaps_in_files, missing_in, told
 from daskgmm.rows.checks.layout import REAL_KINDS
 from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.csv.table import read_small
@@ -33,8 +33,7 @@ from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet.files import opened_version
-from daskgmm.rows.parquet.finding import find_files
-from daskgmm.rows.parquet.footers import Footer, null_counts, read_footers
+from daskgmm.rows.parquet.footers import Footer
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
@@ -85,7 +84,12 @@ def describe_data(
     """
     source = source_of(name, storage_options)
     describe = FORMS.get(type(source), _rows)
-    return f"{name}: {describe(source, partial(gaps_in, source, gaps, progress))}"
+    count: Gaps = (
+        partial(gaps_in_files, source, gaps, progress)
+        if isinstance(source, ParquetFiles)
+        else partial(gaps_in, source, gaps, progress)
+    )
+    return f"{name}: {describe(source, count)}"
 
 
 def _rows(source: Source, gaps: Gaps) -> str:
@@ -103,7 +107,8 @@ def _rows(source: Source, gaps: Gaps) -> str:
 
 def _parquet(source: Source, gaps: Gaps) -> str:
     """Describe Parquet files by their footers."""
-    footers = read_footers(find_files([source.address]))
+    assert isinstance(source, ParquetFiles), "those are described so"
+    footers = source.footers
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
     marks = _marks(footers[0])
@@ -120,7 +125,7 @@ def _parquet(source: Source, gaps: Gaps) -> str:
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
     if k is None:
-        facts += told(null_counts(footers), sum(groups))
+        facts += gaps()
     if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
         return f"{FILLED}\n{listed([*facts, *_use_of(found), _state(source)])}"
     if k is not None:
@@ -137,7 +142,7 @@ def _csv(source: Source, gaps: Gaps) -> str:
         ("rows", f"{table.num_rows:,}"),
         ("columns", f"{len(kinds):,}"),
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
-        *told({name: table[name].null_count for name in columns.others}, table.num_rows),
+        *told({name: missing_in(table[name]) for name in columns.others}, table.num_rows),
         *_use_of(columns),
     ]
     return f"CSV\n{listed(facts)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,13 @@ from daskgmm.counting import counted
 from daskgmm.errors import DataError, SourceError
 from daskgmm.passes.task import Progress
 from daskgmm.rows.csv.table import MOST_BYTES
+from daskgmm.rows.kinds.parquet import ParquetFiles
+from daskgmm.rows.parquet.footers import Footer, null_counts
+from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
+from daskgmm.rows.tables.requiring import require
 
 GAPS = "rows without a value; see --missing drop and --missing marginalise"
 """What stands above the columns that have gaps."""
@@ -20,7 +25,12 @@ GAPS = "rows without a value; see --missing drop and --missing marginalise"
 LISTED_VARIABLES = 100
 """Largest number of variables or columns that are listed."""
 
-NOT_COUNTED = ("gaps", "not counted, as data this large are not read; --gaps counts them")
+TOO_LARGE = "not counted, as data this large are not read; --gaps counts them"
+
+NOT_COUNTED = ("gaps", TOO_LARGE)
+
+NAN_NOT_COUNTED = ("NaN", TOO_LARGE)
+"""What is said of floats in Parquet, beside their nulls."""
 
 
 def gaps_of(rows: Rows, progress: Progress | None = None) -> dict[str, int]:
@@ -54,10 +64,54 @@ def gaps_in(source: Source, asked: bool, progress: Progress | None = None) -> li
         return []
     if rows.dtype.kind != "f" or rows.n_rows is None or not rows.n_rows:
         return []
-    nbytes = rows.n_rows * rows.n_features * rows.dtype.itemsize
-    if not asked and (nbytes > MOST_BYTES or source.address.is_url):
+    if not asked and _is_dear(source, rows):
         return [NOT_COUNTED]
     return told(gaps_of(rows, progress), rows.n_rows) or [("gaps", "none")]
+
+
+def gaps_in_files(
+    files: ParquetFiles, asked: bool, progress: Progress | None = None
+) -> list[tuple[str, str]]:
+    """Return lines on the gaps of Parquet files: nulls by the footers, and NaN by a read.
+
+    Footers count no NaN, which engines other than pandas write beside nulls. Large files and those
+    behind URLs are read only if that is asked for.
+    """
+    nulls, names = null_counts(files.footers), files.footers[0].features
+    n_rows = sum(sum(footer.rows) for footer in files.footers)
+    unknown = [name for name in names if _may_hold_more(files.footers, name, nulls)]
+    if not unknown or not n_rows:
+        return told(nulls, n_rows)
+    try:
+        rows = ParquetRows(files.footers, unknown)
+    except DataError:  # of types that differ between the files
+        return told(nulls, n_rows)
+    if not asked and _is_dear(files, rows):
+        return [*told(nulls, n_rows), NAN_NOT_COUNTED]
+    counts = nulls | gaps_of(rows, progress)
+    return told({name: counts[name] for name in names if name in counts}, n_rows)
+
+
+def _may_hold_more(footers: Sequence[Footer], name: str, nulls: Mapping[str, int]) -> bool:
+    """Return whether a column of numbers may have gaps that the footers do not count."""
+    if any(name not in footer.columns or name in footer.constants for footer in footers):
+        return False
+    kinds = [footer.columns[name] for footer in footers]
+    types = [each.dtype for each in kinds if each.dtype is not None and each.values is None]
+    counted_all = name in nulls and all(dtype.kind != "f" for dtype in types)
+    return len(types) == len(footers) and not counted_all
+
+
+def _is_dear(source: Source, rows: Rows) -> bool:
+    """Return whether rows of known number are too many to be read by the way."""
+    nbytes = (rows.n_rows or 0) * rows.n_features * rows.dtype.itemsize
+    return nbytes > MOST_BYTES or source.address.is_url
+
+
+def missing_in(column: Any) -> int:
+    """Return the number of values of a column of Arrow that are null or NaN."""
+    compute = require("pyarrow.compute")
+    return int(compute.sum(compute.is_null(column, nan_is_null=True)).as_py() or 0)
 
 
 def told(nulls: Mapping[str, int], rows: int) -> list[tuple[str, str]]:

@@ -202,6 +202,37 @@ def test_info_of_predictions_says_that_they_are_some(frame, call, index):
     assert "can be fitted: --columns label," in call("info", "copy.parquet").stdout
 
 
+def gaps_told(call, *arguments):
+    """Return what `info` says of gaps, a line a column."""
+    lines = call("info", *arguments).stdout.splitlines()
+    return [" ".join(line.split()) for line in lines if "row" in line and "%" in line]
+
+
+def test_info_counts_nan_beside_nulls(call, tmp_path, monkeypatch):
+    """Footers of Parquet count nulls alone, and Arrow reads NAN in CSV as no null."""
+    monkeypatch.chdir(tmp_path)
+    holed = np.where(np.arange(40) < 6, np.nan, 1.0)
+    table = pa.table(
+        {
+            "a": pa.array(holed, from_pandas=False),
+            "b": pa.array([None, None, *holed[2:]], from_pandas=False),
+            "n": pa.array([None, *range(39)]),
+            "whole": np.ones(40),
+        }
+    )
+    pq.write_table(table, "nan.parquet", row_group_size=15)
+    pq.write_table(table, "plain.parquet", write_statistics=False)
+    nulls = ["b 2 rows (5.00%)", "n 1 row (2.50%)"]
+    every = ["a 6 rows (15.00%)", "b 6 rows (15.00%)", "n 1 row (2.50%)"]
+    assert gaps_told(call, "nan.parquet") == gaps_told(call, "plain.parquet") == every
+    monkeypatch.setattr("daskgmm.report.gaps.MOST_BYTES", 100)
+    assert gaps_told(call, "nan.parquet") == nulls
+    assert "NaN         not counted" in call("info", "nan.parquet").stdout
+    assert gaps_told(call, "nan.parquet", "--gaps") == every
+    Path("nan.csv").write_text("a,b\n" + "NAN,1\n" * 3 + "1.5,nan\n" + "1,2\n" * 6)
+    assert gaps_told(call, "nan.csv") == ["a 3 rows (30.00%)", "b 1 row (10.00%)"]
+
+
 @pytest.mark.parametrize("path", ["gaps.csv", "gaps.parquet", "parts"])
 def test_info_says_where_values_are_missing(frame, call, path):
     gaps = pd.DataFrame(

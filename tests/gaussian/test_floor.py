@@ -144,6 +144,22 @@ def test_no_spread_of_the_rows_overflows(variance, spread):
     assert resting.column == 0
 
 
+@pytest.mark.parametrize("unit", [1e-140, 1e-110, 1e-100, 1e100, 1e140])
+@pytest.mark.parametrize("name", ["full", "diag", "ppca-1"])
+def test_no_units_of_the_rows_are_a_floor(name, unit):
+    """Sound components of rows of 1e-100 were said to be narrower than a step of the values."""
+    sound, flat = np.diag([50.0, 1.0, 0.5]), np.diag([50.0, 1e-6, 1e-6])
+    given = np.stack([sound, flat]) * unit**2
+    if name == "diag":
+        given = np.stack([np.diag(each) for each in given])
+    if name == "ppca-1":  # loadings and noise
+        noise = np.array([np.full(3, 0.5), np.full(3, 1e-6)])
+        given = np.stack([[[7.0, 0.0, 0.0], each] for each in noise]) * [[[unit**2]]]
+        given[:, 0] *= 7.0
+    floor = Floor.of(SPREAD * unit**2, NOTHING, 1e-6 * unit**2)
+    assert [component for component, _ in found(floor, name, given)] == [1]
+
+
 @pytest.mark.parametrize(("structure", "wide"), [("tied", 1), ("full", 2), ("diag", 2)])
 def test_outliers_do_not_lift_contaminated_components_off_the_floor(structure, wide):
     """Half of the rows count as the covariance has it: on equal rows that is 2 `reg_covar`."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, logsumexp
 
 import daskgmm.gaussian.covariance.algebra.packed as packed
@@ -130,7 +130,20 @@ def test_variances_follow_small_changes_of_coordinates(name):
     weights, means, covariances = (
         np.sum(np.square(np.array(part) / 1e-6), axis=0) for part in zip(*changes, strict=True)
     )
-    found = chart.variances(covariance)
+    found = chart.deviations(covariance)
     assert_allclose(chart.weight_variances(covariance), weights, rtol=1e-4)
-    assert_allclose(found[1], means, rtol=1e-4)
-    assert_allclose(found[2], covariances, rtol=1e-4)
+    assert_allclose(found[1] ** 2, means, rtol=1e-4)
+    assert_allclose(found[2] ** 2, covariances, rtol=1e-4)
+
+
+@pytest.mark.parametrize("exponent", [-400, 400])
+@pytest.mark.parametrize("name", ["full", "tied", "diag", "spherical"])
+def test_variances_of_variances_neither_underflow_nor_overflow(name, exponent):
+    """Of rows of 2^-400 standard errors of covariances were 0, of rows of 2^400 infinite."""
+    unit = 2.0**exponent
+    plain = ScoreChart.of(parameters_of(name, WEIGHTS, MEANS, MATRICES))
+    scaled = ScoreChart.of(parameters_of(name, WEIGHTS, MEANS * unit, MATRICES * unit**2))
+    draws = R.normal(size=(plain.n_parameters, plain.n_parameters))
+    one, other = (chart.deviations(draws @ draws.T) for chart in (plain, scaled))
+    assert_array_equal(other[1], one[1] * unit)
+    assert_array_equal(other[2], one[2] * unit**2)

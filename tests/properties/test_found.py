@@ -148,11 +148,11 @@ def test_factors_of_any_units(name, size):
 
 
 @pytest.mark.parametrize("name", ["spherical", "EII", "ppca"])
-@pytest.mark.parametrize("reg_covar", [1e-6, 1e-19])
+@pytest.mark.parametrize("reg_covar", [1e-6, 1e-19, 1e-310, 0.0])
 def test_noise_that_takes_all_rows_is_told(name, reg_covar):
     """The box of a constant column is as thin as `reg_covar`; components of one variance are not.
 
-    All rows were outliers without a word.
+    All rows were outliers without a word, or the likelihood was nan by the square of no width.
     """
     x = RANDOM.normal(size=(100, 3))
     x[:, 1] = 2.5

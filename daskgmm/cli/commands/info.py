@@ -21,8 +21,8 @@ from daskgmm.cli.reporting import tell
 @click.argument("path", type=PLACE)
 @click.option(
     "--gaps", is_flag=True,
-    help="Count the values that are missing in Zarr, NetCDF and .npy data also where these are "
-    "large or behind a URL, in one read.",
+    help="Count the values that are missing in one read also where data are large or behind a URL: "
+    "of Zarr, NetCDF and .npy, and NaN in Parquet.",
 )  # fmt: skip
 @options.storage_options
 @IMPORT

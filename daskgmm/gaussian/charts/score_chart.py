@@ -206,16 +206,17 @@ class ScoreChart:
         change = weights[:, None] * (odds - weights @ odds)
         return _variances(change, covariance)
 
-    def variances(self, covariance: Array) -> tuple[Array, Array, Array]:
-        """Return variances of the components' parameters, from the covariance of P coordinates.
+    def deviations(self, covariance: Array) -> tuple[Array, Array, Array]:
+        """Return how far the components' parameters spread, from the covariance of P coordinates.
 
         Returns
         -------
         coordinates : ndarray of shape (k, p)
-            Those of their own coordinates: in units of a component's own widths.
+            Variances of their own coordinates: in units of a component's own widths.
         means : ndarray of shape (k, d)
+            Standard deviations.
         covariances : ndarray
-            Shaped as the covariances.
+            Standard deviations, shaped as the covariances.
         """
         k, d = self.parameters.means.shape
         coordinates, means, covariances = np.empty((k, self.size)), np.empty((k, d)), []
@@ -223,22 +224,35 @@ class ScoreChart:
             part = self.free[component * self.size : (component + 1) * self.size]
             own = part @ (part @ covariance).T
             coordinates[component] = np.diagonal(own)
-            means[component] = _variances(self.lower[component], own[1 : 1 + d, 1 : 1 + d])
-            covariances.append(self._covariance_variances(component, own[1 + d :, 1 + d :]))
+            lower, exponents = _scaled(self.lower[component])
+            of_means = np.sqrt(_variances(lower, own[1 : 1 + d, 1 : 1 + d]))
+            means[component] = np.ldexp(of_means, exponents)
+            covariances.append(self._of_covariance(component, own[1 + d :, 1 + d :]))
         return coordinates, means, np.stack(covariances)
 
-    def _covariance_variances(self, component: int, own: Array) -> Array:
+    def _of_covariance(self, component: int, own: Array) -> Array:
+        """Return standard deviations; no variance of a variance, which may overflow."""
         covariance, d = self.parameters.covariances[component], self.parameters.n_features
         if self.detail == 1:
-            return np.asarray(2.0 * covariance**2 * np.diagonal(own))
+            return np.asarray(covariance * np.sqrt(2.0 * np.diagonal(own)))
         if self.detail == 0:
-            return np.asarray(2.0 / d * covariance**2 * own[0, 0]).reshape(covariance.shape)
+            return np.asarray(covariance * np.sqrt(2.0 / d * own[0, 0])).reshape(covariance.shape)
         rows, columns = packed.indices(d)
-        lower = self.lower[component]
+        lower, exponents = _scaled(self.lower[component])
         change = lower[rows[:, None], rows] * lower[columns[:, None], columns]
         change += lower[rows[:, None], columns] * lower[columns[:, None], rows]
         change /= np.where(rows == columns, SQRT_2, 1.0)
-        return packed.unpack(_variances(change, own), d)
+        found = np.sqrt(_variances(change, own))
+        return packed.unpack(np.ldexp(found, exponents[rows] + exponents[columns]), d)
+
+
+def _scaled(lower: Array) -> tuple[Array, Array]:
+    """Return a factor (d, d) with rows of about 1, and the powers of 2 that they were divided by.
+
+    That changes no digit, and squares neither overflow nor underflow.
+    """
+    exponents = np.frexp(np.abs(lower).max(axis=1))[1]
+    return np.ldexp(lower, -exponents[:, None]), exponents
 
 
 def _variances(change: Array, covariance: Array) -> Array:

@@ -205,11 +205,11 @@ def _units(found: Scores, rows_count: bool) -> int:
 
 def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) -> StandardErrors:
     """Return standard errors in the shapes of the attributes, from the covariance (P, P)."""
-    own, means, variances = chart.variances(covariance)
+    own, means, spreads = chart.deviations(covariance)
     check_identified(own[:, 1:])
     structure = STRUCTURES[mixture._structure_name]
     k, d = means.shape
-    spread = structure.external(np.sqrt(variances[: structure.n_covariances(k)]), d)
+    spread = structure.external(spreads[: structure.n_covariances(k)], d)
     estimates = Estimates(
         weights=np.array(mixture.weights_, np.float64),
         means=np.array(mixture.means_, np.float64),
@@ -220,7 +220,7 @@ def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) 
     )
     return StandardErrors(
         weights=np.sqrt(chart.weight_variances(covariance)),
-        means=np.sqrt(means),
+        means=means,
         covariances=spread,
         standard_deviations=estimates.variances(spread) / (2.0 * estimates.standard_deviations),
         estimates=estimates,

@@ -84,15 +84,15 @@ class ParquetFiles(Source):
     def texts(
         self, name: str, features: Sequence[str] | None = None
     ) -> tuple[Source, Texts] | None:
-        if not holds_texts(self._footers, name):
+        if not holds_texts(self.footers, name):
             return None
-        others = [each for each in shared_features(self._footers) if each != name]
-        left = ParquetRows(self._footers, others if features is None else features)
+        others = [each for each in shared_features(self.footers) if each != name]
+        left = ParquetRows(self.footers, others if features is None else features)
         left.source = self.path
         return OpenParquet(left, self.options), TextColumn(left, name)
 
     def columns(self) -> Columns:
-        footer, names = self._footers[0], shared_features(self._footers)
+        footer, names = self.footers[0], shared_features(self.footers)
         kinds = ((name, footer.columns[name]) for name in names)
         found = Columns.of((name, each.kind, each.dtype is not None) for name, each in kinds)
         stored = [name for name in found.texts if name not in footer.constants]
@@ -105,8 +105,9 @@ class ParquetFiles(Source):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._footers[0].columns)
+        return tuple(self.footers[0].columns)
 
     @cached_property
-    def _footers(self) -> tuple[Footer, ...]:
+    def footers(self) -> tuple[Footer, ...]:
+        """Footers of the files, in order."""
         return read_footers(find_files([self.address]))
