@@ -28,7 +28,7 @@ def densities(x):
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_it_is_the_rare_cluster(name):
-    found = inserted(one_component(name), X, COUNTS, densities(X))
+    found = inserted(one_component(name), X, COUNTS, densities(X), 1e-6)
     assert_allclose(found.weights, [1 - 10 / len(X), 10 / len(X)])
     assert_allclose(found.means[1], RARE.mean(0))
     if not STRUCTURES[name].shared:
@@ -37,20 +37,20 @@ def test_it_is_the_rare_cluster(name):
 
 def test_weights_count():
     counts = np.concatenate([np.ones(5000), np.full(10, 3.0)])
-    found = inserted(one_component("full"), X, counts, densities(X))
+    found = inserted(one_component("full"), X, counts, densities(X), 1e-6)
     assert_allclose(found.weights[1], 30 / 5030)
 
 
 def test_a_single_far_row_is_no_cluster():
     x = np.concatenate([X, [[1e6, 0.0, 0.0]]])
     parameters = parameters_of("full", [1.0], [X.mean(0)], [np.cov(X.T)])
-    found = inserted(parameters, x, np.ones(len(x)), densities(x))
+    found = inserted(parameters, x, np.ones(len(x)), densities(x), 1e-6)
     assert found is None or np.abs(found.means[1]).max() < 1e5
 
 
 def test_rows_that_are_all_alike_have_none():
     x = np.full((50, 3), 2.0)
-    assert inserted(one_component("full"), x, np.ones(50), np.zeros(50)) is None
+    assert inserted(one_component("full"), x, np.ones(50), np.zeros(50), 1e-6) is None
 
 
 @pytest.mark.parametrize("seed", range(4))
