@@ -135,3 +135,18 @@ def test_only_what_is_better_leads_a_race():
     assert led_by(raced, [ended(-1.4)], 0.1) is raced  # where the best one collapsed
     assert led_by(raced, [ended(9.0, degenerate=1)], 0.1) is raced
     assert led_by(Raced((ended(9.0, degenerate=1),)), [best], 0.1).best is best
+
+
+def test_the_halves_of_a_shared_covariance_are_judged_with_it():
+    """Alone, two halves are narrower than what all components share lets them be."""
+    mixture = wrong("tied")
+    with unwarned():
+        splits = exchanges("tied")._splits(mixture, 0)
+    alone = np.array([log_densities(one, X, None) for one in components(mixture)])
+    labels = np.argmax(alone + np.log(mixture.weights)[:, None], axis=0)
+    assert {split.component for split in splits} >= {2, 3}
+    for split in splits:
+        assert_allclose(split.two.covariances, mixture.covariances)
+        mine = labels == split.component
+        gained = log_densities(split.two, X[mine], None) - alone[split.component, mine]
+        assert_allclose(split.gain, gained.sum() / len(X))

@@ -161,6 +161,8 @@ class GaussianModel:
         """Return by how much the noise lowers the mean log-likelihood, in nats, to first order."""
         if step.trace is not None:
             return 0.5 * self.noise * step.trace
+        if self.noise == 0.0:
+            return 0.0  # where the traces may be beyond the largest number
         parameters = step.parameters
         shares = parameters.weights if step.shares is None else step.shares
         traces = self.structure.precision.traces(

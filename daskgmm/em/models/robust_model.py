@@ -14,6 +14,7 @@ from daskgmm.gaussian.charts.choice import has_chart
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import EMPTY, Moments
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.outliers import box_sides, log_volume, loss_by_noise
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tail import Beside, Tail
@@ -141,7 +142,7 @@ class RobustModel(MixtureModel):
         precision, d = self.structure.precision, parameters.n_features
         old, new = parameters.precisions_cholesky, found.precisions_cholesky
         logs = precision.log_determinants(new, d) - precision.log_determinants(old, d)
-        noisy = 0.5 * self.noise * precision.traces(old, d)
+        noisy = noise_terms(precision, old, d, self.noise)
         return beside.gain + float((moments.counts * (logs + noisy)).sum())
 
     def placed(self, parameters: Parameters) -> Parameters:

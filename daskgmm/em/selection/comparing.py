@@ -21,6 +21,27 @@ from daskgmm.em.starts.drawing import Draw
 SURE = 4.0
 """Standard errors by which a model must be worse on the sample to be clearly beaten."""
 
+SAME = 0.1
+"""Root mean square, in nats, of differences row by row up to which models are one maximum."""
+
+
+def is_clearly_better(one: Array, other: Array, shares: Array) -> bool:
+    """Return whether log densities (m,) are higher than others by more than their errors.
+
+    `shares` (m,) of the rows have the sum 1. The error is that of the difference row by row.
+    """
+    return bool(shares @ (one - other) > SURE * _error(one - other, shares))
+
+
+def are_same(one: Array, other: Array, shares: Array) -> bool:
+    """Return whether log densities (m,) differ so little as two fits to one maximum do."""
+    return bool(shares @ (one - other) ** 2 <= SAME**2)
+
+
+def _error(difference: Array, shares: Array) -> float:
+    spread = difference - shares @ difference
+    return float(np.sqrt(shares**2 @ spread**2))
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -106,9 +127,7 @@ class Compared:
         best = self.best(scores)
         going = []
         for density, score in zip(self.densities, scores, strict=True):
-            difference = self.densities[best] - density
-            spread = difference - shares @ difference
-            error = float(np.sqrt(shares**2 @ spread**2))
+            error = _error(self.densities[best] - density, shares)
             going.append(bool(scores[best] - score <= SURE * error))
         return going
 

@@ -160,6 +160,7 @@ class Exchanges:
             ).shortened(SPLIT_ITER)
             shares = counts[mine] / counts.sum()
             for two in _halves(part, seed):
+                two = _beside(mixture, two)
                 new = self.log_densities(two, wide[mine], None)
                 gain = shares @ (new - density[mine])
                 found.append(Split(component, two, float(gain)))
@@ -173,6 +174,17 @@ def _halves(part: Part, seed: int) -> list[Parameters]:
     tried = part.begun([(seed, metric) for metric in metrics])
     found = [each for each in tried if isinstance(each, Candidate) and not each.degenerate]
     return [each.fit.step.parameters for each in found]
+
+
+def _beside(mixture: Parameters, two: Parameters) -> Parameters:
+    """Return two components with the covariance that those of a mixture share, if they do.
+
+    Theirs alone is narrower, which it cannot be beside the others.
+    """
+    if not structure_of(mixture).shared:
+        return two
+    factors = mixture.precisions_cholesky
+    return replace(two, covariances=mixture.covariances, precisions_cholesky=factors)
 
 
 def components(mixture: Parameters) -> list[Parameters]:

@@ -30,12 +30,17 @@ LEAST_WIDTH = 0.1
 
 
 def inserted(
-    parameters: Parameters, x: NDArray[Any], counts: Array, densities: Array
+    parameters: Parameters,
+    x: NDArray[Any],
+    counts: Array,
+    densities: Array,
+    reg_covar: float,
 ) -> Parameters | None:
     """Return the mixture with one component more, on the worst explained rows that are together.
 
-    Of the rows x (m, d) there are `counts` (m,), and log densities (m,) under the mixture. Return
-    None if no two of these rows are together, or the new covariance is singular.
+    Of the rows x (m, d) there are `counts` (m,), and log densities (m,) under the mixture. The
+    new component is no narrower than M-steps with `reg_covar` make it. Return None if no two of
+    these rows are together, or their covariance is singular.
     """
     shares = counts / counts.sum()
     worst = np.argsort(densities, kind="stable")[:WORST]
@@ -56,23 +61,27 @@ def inserted(
     difference = x[members] - mean
     covariance = difference.T @ (difference * own[:, None])
     covariance += (LEAST_WIDTH * radius[best]) ** 2 * spread
-    return _with_component(parameters, float(shares[members].sum()), mean, covariance)
+    return _with_component(parameters, float(shares[members].sum()), mean, covariance, reg_covar)
 
 
 def _with_component(
-    parameters: Parameters, weight: float, mean: Array, covariance: Array
+    parameters: Parameters, weight: float, mean: Array, covariance: Array, reg_covar: float
 ) -> Parameters | None:
     structure = structure_of(parameters)
     weights = np.append((1 - weight) * parameters.weights, weight)
     wider = replace(parameters, weights=weights, means=np.vstack([parameters.means, mean]))
     if structure.shared:
         return wider
-    own = structure.precision.of_matrices(covariance[None])
+    precision = structure.precision
+    own = precision.of_matrices(covariance[None])
     if not structure.free:
+        own = precision.raised(own, reg_covar)
         covariances = np.concatenate([parameters.covariances, own])
         return projected(structure.name, weights, wider.means, covariances)
     try:
-        factor = structure.precision.factorise(own)
+        precision.factorise(own)
+        own = precision.raised(own, reg_covar)
+        factor = precision.factorise(own)
     except SingularError:
         return None
     factors = np.concatenate([parameters.precisions_cholesky, factor])

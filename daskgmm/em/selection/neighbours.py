@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
+from daskgmm.arrays import Array
 from daskgmm.em.loop import Fit
+from daskgmm.em.selection.comparing import are_same, is_clearly_better
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.selection.insertion import inserted
 from daskgmm.em.settings import Settings
@@ -39,18 +41,28 @@ after the first iterations."""
 
 @dataclass(frozen=True)
 class Trials:
-    """Samples that starts of one size and structure are compared on: a part, and the whole."""
+    """Samples that starts of one size and structure are compared on: a part, and the whole.
+
+    `densities` are those of rows of the part, with the sum of `shares` 1.
+    """
 
     settings: Settings
     small: Part
     whole: Part
+    densities: Callable[[Parameters], Array]
+    shares: Array
 
     @classmethod
-    def of(cls, draw: Draw, settings: Settings) -> Trials:
+    def of(cls, draw: Draw, settings: Settings, log_densities: LogDensities) -> Trials:
         """Return the parts of a sample for these settings."""
         share, whole = first_share(settings, draw.m, draw.x.shape[1]), Part.of(draw, 1.0, settings)
         small = whole if share == 1.0 else Part.of(draw, share, settings)
-        return cls(settings, small, whole)
+
+        def densities(parameters: Parameters) -> Array:
+            return log_densities(parameters, draw.wide_part(share), draw.beside_part(share).labels)
+
+        _, counts = draw.part(share)
+        return cls(settings, small, whole, densities, counts / counts.sum())
 
     def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
         """Return the race with the best of these starts in front, if it beats its own best."""
@@ -61,17 +73,37 @@ class Trials:
         begun = [Candidate(seed, Fit(Maximised(start))) for start in roomy]
         tried = ranked(self.small.shortened(FIRST_ITER).all_continued(begun))[:SECOND]
         tried = ranked(self.small.shortened(SHORT_ITER - FIRST_ITER).all_continued(tried))
-        best = self.small.tried(tried[0]) if tried else None
-        if best is None:
-            return raced
-        if raced.best is not None and self.small is not self.whole:
-            own = self.small.tried(raced.best)
-            if own is not None and best.rank <= own.rank:
-                return raced
-        found = best if self.small is self.whole else self.whole.tried(best)
+        found = self._driven(tried, raced.best)
         if found is None or (raced.best is not None and found.rank <= raced.best.rank):
             return raced
         return raced.led_by(found)
+
+    def _driven(self, tried: Sequence[Candidate], leader: Candidate | None) -> Candidate | None:
+        """Return the best of these candidates, fitted to the whole sample; None if there is none.
+
+        The part decides only that one is the leader's own maximum, or clearly worse: which of
+        two maxima is the better one of all rows a few thousand rows seldom tell.
+        """
+        if self.small is self.whole:
+            return self.small.tried(tried[0]) if tried else None
+        driven = ranked(self.small.all_continued(tried))
+        own = None if leader is None else self.small.tried(leader)
+        if own is not None:
+            driven = self._others(driven, own)
+        return self.whole.tried(driven[0]) if driven else None
+
+    def _others(self, found: Sequence[Candidate], own: Candidate) -> list[Candidate]:
+        """Return the candidates that are other maxima than `own`, and may be better."""
+        sound = [each for each in found if each.degenerate <= own.degenerate]
+        density = self.densities(own.fit.step.parameters)
+        return [each for each in sound if self._may_be_better(each, density, own.degenerate)]
+
+    def _may_be_better(self, candidate: Candidate, own: Array, degenerate: int) -> bool:
+        if candidate.degenerate < degenerate:
+            return True
+        density = self.densities(candidate.fit.step.parameters)
+        is_worse = is_clearly_better(own, density, self.shares)
+        return not is_worse and not are_same(own, density, self.shares)
 
 
 Handing = Callable[[Parameters, int], list[Parameters]]
@@ -103,9 +135,10 @@ def with_neighbours(
             starts = handing(near, TRIED)
             if near.n_components < size:
                 x, counts = draw.part()
-                new = inserted(near, x, counts, log_densities(near, draw.wide_part(), None))
+                densities = log_densities(near, draw.wide_part(), None)
+                new = inserted(near, x, counts, densities, settings[target].reg_covar)
                 starts += [] if new is None else [new]
-            trials = Trials.of(draw, settings[target])
+            trials = Trials.of(draw, settings[target], log_densities)
             found[target] = trials.improved(found[target], starts, best.seed)
     return found
 

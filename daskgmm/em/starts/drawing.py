@@ -88,9 +88,9 @@ class Draw:
         noise = self.beside.noise
         return self.x if noise is None else np.concatenate([self.x, noise], axis=1)
 
-    def wide_part(self) -> NDArray[Any]:
-        """Return the rows of `part` as they are in `wide`."""
-        return self.wide[self._chosen(1.0)]
+    def wide_part(self, share: float = 1.0) -> NDArray[Any]:
+        """Return the rows of `part`, of the same share, as they are in `wide`."""
+        return self.wide[self._chosen(share)]
 
     def beside_part(self, share: float = 1.0) -> Companions[NDArray[Any]]:
         """Return what goes beside the rows of a share, but for the weights."""

@@ -24,6 +24,7 @@ from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
 from daskgmm.gaussian.missing.conditional import MATRICES, unstructured
 from daskgmm.gaussian.missing.kernel import quadratic_entries
 from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.parameters import Parameters
 
 TILE_BYTES = 4 << 20
@@ -71,7 +72,7 @@ class RowNoiseKernel(Kernel):
         factors, form = whole.precisions_cholesky, structure_of(whole).precision
         constant = (
             log_weights(parameters)
-            - 0.5 * noise * form.traces(factors, d)
+            - noise_terms(form, factors, d, noise)
             + form.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )

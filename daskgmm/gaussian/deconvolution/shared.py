@@ -27,6 +27,7 @@ from daskgmm.gaussian.log_weights import log_weights
 from daskgmm.gaussian.missing.conditional import ALONG_AXES, MATRICES, unstructured
 from daskgmm.gaussian.missing.kernel import quadratic_entries
 from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.parameters import Parameters
 
 
@@ -38,9 +39,8 @@ def widened(parameters: Parameters, noise: Array, floor: float = 0.0) -> Paramet
     """
     whole, d = unstructured(parameters, structure_of(parameters)), parameters.n_features
     form = structure_of(whole).precision
-    logarithms = log_weights(parameters)
-    if floor:
-        logarithms = logarithms - 0.5 * floor * form.traces(whole.precisions_cholesky, d)
+    factors = whole.precisions_cholesky
+    logarithms = log_weights(parameters) - noise_terms(form, factors, d, floor)
     if whole.structure == ALONG_AXES and is_diagonal(len(noise), d):
         name, covariances = ALONG_AXES, whole.covariances + noise
     else:

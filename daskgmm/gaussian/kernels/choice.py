@@ -74,11 +74,17 @@ def moment_error(parameters: Parameters, points: Array) -> float:
     return EPS * STATISTICS_FACTOR * _bounds(structure, parameters, parameters.means - points)[0]
 
 
+LARGEST_FACTOR = 1e150
+"""Entry of a factor up to which precisions, of the squares of entries, do not overflow."""
+
+
 def _bounds(structure: Structure, parameters: Parameters, *points: Array) -> list[float]:
-    """Return the bilinear bound at each set of points; infinity if it overflows."""
+    """Return the bilinear bound at each set of points; infinity if it or a precision overflows."""
     precision, factors = structure.precision, parameters.precisions_cholesky
     with np.errstate(over="ignore", invalid="ignore"):
         bounds = precision.bilinear_bounds(factors, *points)
+    if np.abs(factors).max(initial=0.0) > LARGEST_FACTOR:
+        return [np.inf] * len(bounds)
     return [bound if np.isfinite(bound) else np.inf for bound in bounds]
 
 

@@ -26,6 +26,7 @@ from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.kernels.natural import MIN_PANEL, SMALL_PRODUCT, SMALL_RESULT
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace, by_rows
 from daskgmm.gaussian.log_weights import log_weights
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
 
@@ -70,7 +71,7 @@ class FactorKernel(Kernel):
         squares, axes = -0.5 * factors[:, -1] ** 2, Axes(factors).projections
         constant = (
             log_weights(parameters)
-            - 0.5 * noise * precision.traces(factors, d)
+            - noise_terms(precision, factors, d, noise)
             + precision.log_determinants(factors, d)
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
         )

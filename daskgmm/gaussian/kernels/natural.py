@@ -17,6 +17,7 @@ from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace
 from daskgmm.gaussian.log_weights import log_weights
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
 
@@ -66,7 +67,7 @@ class NaturalKernel(Kernel):
         quadratic = np.broadcast_to(quadratic, (k, quadratic.shape[1]))
         constant = (
             log_weights(parameters)
-            - 0.5 * noise * precision.traces(factors, d)
+            - noise_terms(precision, factors, d, noise)
             + precision.log_determinants(factors, d)
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
         )

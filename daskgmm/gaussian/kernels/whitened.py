@@ -22,6 +22,7 @@ from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
 from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
 
@@ -59,7 +60,7 @@ class WhitenedKernel(Kernel):
         logarithms = log_weights(parameters)
         constant = (
             logarithms
-            - 0.5 * noise * structure.precision.traces(factors, d)
+            - noise_terms(structure.precision, factors, d, noise)
             + structure.precision.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )

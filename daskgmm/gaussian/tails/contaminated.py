@@ -15,6 +15,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
 from daskgmm.gaussian.moments import EMPTY, Moments
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tail import Beside, BoundTail, Tail, TailDensities, positive_counts
 
@@ -119,7 +120,7 @@ class Contaminated(Tail):
         (clean, inflation), d = parts_of(parameters), parameters.n_features
         constant = (
             log_weights(parameters)
-            - 0.5 * noise * precision.traces(factors, d)
+            - noise_terms(precision, factors, d, noise)
             + precision.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )

@@ -24,6 +24,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.log_weights import log_weights
 from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.noise_terms import noise_terms
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.log_bound import LogBound
 from daskgmm.gaussian.tails.tail import Beside, BoundTail, Tail, TailDensities, positive_counts
@@ -124,7 +125,7 @@ class Student(Tail):
         half = 0.5 * (nu + d)
         constant = (
             log_weights(parameters)
-            - 0.5 * noise * precision.traces(factors, d)
+            - noise_terms(precision, factors, d, noise)
             + precision.log_determinants(factors, d)
             + gammaln(half)
             - gammaln(0.5 * nu)
