@@ -179,7 +179,7 @@ def _read(path: Path) -> list[Mapping[str, Any]]:
         raise SettingError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise SettingError(
-            f"{path} has a line that is no JSON; give the file that --log-json wrote."
+            f"{path} has a line that is not JSON; give the file that --log-json wrote."
         ) from error
     return [each for each in found if isinstance(each, Mapping)]
 

@@ -168,7 +168,7 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     structure = structure_name(mixture.covariance_type)
     if structure not in STRUCTURES and structure not in FAMILIES:
         raise UnknownNameError(
-            f"its covariance_type {str(structure)[:60]!r} is none of "
+            f"its covariance_type {str(structure)[:60]!r} is not one of "
             f"{', '.join([*STRUCTURES, *FAMILIES])}. "
             "Import the module that adds it to daskgmm.gaussian.STRUCTURES first (--import), or "
             "use the version that wrote the file."
