@@ -127,7 +127,7 @@ class Iterated:
     iteration : int
         Counted from 1.
     lower_bound : float
-        Mean log-likelihood of the parameters that the pass used, in nats a row, with
+        Mean log-likelihood of the parameters that the pass used, in nats per row, with
         acceleration that of rows with noise of variance `reg_covar`; the one before, if the
         pass rejected what acceleration proposed. With a prior its log density, up to a constant
         and divided by the weight of all rows, is in it.

@@ -106,7 +106,7 @@ def test_plain_lines(capsys, monkeypatch):
     survey, start, *lines = capsys.readouterr().err.splitlines()
     assert survey.startswith("survey  2,000 rows  48 kB")
     assert start.startswith("start  best of 5 on a sample of 2,000 rows")
-    assert start.endswith("  scikit-learn's start ends as well, and EM begins from that")
+    assert start.endswith("\n  EM begins at scikit-learn's start, which ends as high")
     assert len(lines) == mixture.n_iter_
     assert all(LINE.fullmatch(line) for line in lines)
 

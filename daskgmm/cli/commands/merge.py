@@ -53,7 +53,7 @@ def merge(
     mixture = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
         found = 1 + int(mixture.clusters_.max())
-        click.echo("clusters  mean entropy, nats a row")
+        click.echo("clusters  mean entropy, nats per row")
         for number, entropy in enumerate(mixture.merging_.entropy, start=1):
             click.echo(f"{number:8}  {entropy:.4f}{'  <-' if number == found else ''}")
         k = counted(len(mixture.weights_), "component")

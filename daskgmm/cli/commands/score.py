@@ -19,7 +19,7 @@ from daskgmm.cli.places import check_apart
 if TYPE_CHECKING:
     from daskgmm.models.classifying.accuracy import Hits
 
-UNITS = {"log_likelihood": "nats a row", "n": "rows that count"}
+UNITS = {"log_likelihood": "nats per row", "n": "rows that count"}
 """What stands behind the figures."""
 
 

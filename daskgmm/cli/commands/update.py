@@ -57,5 +57,5 @@ def update(
     if not quiet:
         tell(
             f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
-            f"{updated.lower_bound_:.5f} nats a row"
+            f"{updated.lower_bound_:.5f} nats per row"
         )

@@ -185,7 +185,7 @@ class Data:
         if context is None or not context.params.get("quiet"):
             said = (
                 f"{shown(self.path)}: features {some_of(map(quoted, x.columns))}, in this order, "
-                "as MODEL has no names of its own. --columns chooses."
+                "as MODEL has no names of its own. To choose others, use --columns."
             )
             click.echo(wrapped(said), err=True)
         return x
@@ -206,7 +206,7 @@ class Data:
             features = some_of(quoted(name) for name in found.others if name not in beside)
             said = (
                 f"{shown(self.path)}: {some_of(described(left))} left out; features: {features}. "
-                "--columns chooses."
+                "To choose others, use --columns."
             )
             click.echo(wrapped(said), err=True)
         return found.others

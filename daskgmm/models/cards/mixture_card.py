@@ -85,7 +85,7 @@ def _criteria(mixture: Any) -> Iterator[tuple[str, str]]:
     criteria = mixture._known_criteria()
     for what, value in likelihoods_of(mixture):
         if math.isfinite(value):
-            yield what, f"{value:.6g} nats a row"
+            yield what, f"{value:.6g} nats per row"
     bic = float(criteria.get("bic", math.nan))
     if math.isfinite(bic):
         facts = getattr(mixture, "fitted_on_", None) or {}

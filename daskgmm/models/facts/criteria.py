@@ -28,12 +28,12 @@ class Criteria:
     Attributes
     ----------
     log_likelihood : float
-        Mean, in nats a row.
+        Mean, in nats per row.
     n_parameters : int
     n : float
         Rows that count, as `Weighing.counted`; nan if unknown.
     entropy : float
-        Mean entropy of the responsibilities, in nats a row; nan if unknown.
+        Mean entropy of the responsibilities, in nats per row; nan if unknown.
     """
 
     log_likelihood: float
