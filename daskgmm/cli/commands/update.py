@@ -56,6 +56,6 @@ def update(
     updated = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
         tell(
-            f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
+            f"{out}: {updated.n_seen_:,.10g} rows by weight so far; log likelihood of the new ones "
             f"{updated.lower_bound_:.5f} nats per row"
         )
