@@ -27,7 +27,7 @@ def cut_in(value: str) -> int | dict[str, int]:
         dim, _, length = (text.strip() for text in part.rpartition("="))
         if not dim or dim in lengths or not length.isdecimal() or int(length) < 1:
             raise click.BadParameter(
-                f"{value} is no cut; give a number of rows, or lengths such as y=512,x=512."
+                f"{value} is not a cut; give a number of rows, or lengths such as y=512,x=512."
             )
         lengths[dim] = int(length)
     return lengths

@@ -77,7 +77,7 @@ def history_facts(mixture: Any) -> Iterator[tuple[str, str]]:
 def _outliers(mixture: Any) -> Iterator[tuple[str, str]]:
     way = fitted_outliers(mixture)
     if way is not None:
-        yield "outliers", f"room by {way}"
+        yield "outliers", f"allowed for by {way}"
 
 
 def _criteria(mixture: Any) -> Iterator[tuple[str, str]]:

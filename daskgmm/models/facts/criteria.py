@@ -150,7 +150,7 @@ def doubt(
 
 
 def likelihoods_of(mixture: Any) -> list[tuple[str, float]]:
-    """Return the names and values, in nats a row, of what a fitted mixture reached.
+    """Return the names and values, in nats per row, of what a fitted mixture reached.
 
     That is the log likelihood of `criteria_`, without noise and prior, where it is known. With a
     prior, or where it is not known, `lower_bound_` follows by the name of the objective.
