@@ -95,7 +95,7 @@ def test_predictions_and_info_name_the_classes(data, call):
     assert re.search("classes +blue, deep green, red", call("info", "p.zarr").stdout)
     likelihood = GaussianMixtureClassifier.load("c.json").mixture_.score(table[["a", "b"]])
     scored = call("score", "c.json", "t.parquet").stdout
-    assert scored.split() == ["log_likelihood", f"{likelihood:.10g}", "nats", "a", "row"]
+    assert scored.split() == ["log_likelihood", f"{likelihood:.10g}", "nats", "per", "row"]
 
 
 def test_labels_of_components(data, call, known):
