@@ -138,8 +138,8 @@ class Iterated:
     accepted : bool
         Whether the pass rejected nothing; always true in plain EM.
     in_float32 : bool
-        Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats a row lower
-        than it was found, which is more than its error.
+        Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats per row
+        lower than it was found, which is more than its error.
     rows : int
     seconds : float
     nbytes : int

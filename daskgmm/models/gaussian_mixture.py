@@ -117,10 +117,10 @@ class GaussianMixture(MixtureEstimator):
         the components share what it leaves in equal parts. Refused with a prior of the weights
         ("dirichlet") and with `weights_init`.
     precision : {"float64", "float32"}, default="float64"
-        "float32" lets early passes be in it, as long as each gains more than 1e-4 nats a row and a
-        bound on rounding allows it; sums are in float64, and so are the last passes, at whose
+        "float32" lets early passes be in it, as long as each gains more than 1e-4 nats per row and
+        a bound on rounding allows it; sums are in float64, and so are the last passes, at whose
         parameters and log-likelihood the fit ends. `history_` tells which ones were which: lower
-        bounds of passes in float32 are told 1e-4 nats a row lower, more than they err. Of "full",
+        bounds of passes in float32 are told 1e-4 nats per row lower, more than they err. Of "full",
         "tied", "diag" and "spherical" covariances, by the compiled kernel; without `noise`,
         `tails`, labels, known noise and `missing` "marginalise". A warm start is in float64.
     weights_init : array-like of shape (k,), optional
