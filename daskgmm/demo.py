@@ -177,7 +177,7 @@ def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title
     left.set_title(f"{title}: {label.size:,} pixels")
     right.imshow(painted, interpolation="nearest")
     k, reached = mixture.n_components, mixture.criteria_["log_likelihood"]
-    right.set_title(f"{counted(k, 'component')}, log likelihood {reached:.3f} nats a pixel")
+    right.set_title(f"{counted(k, 'component')}, log likelihood {reached:.3f} nats per pixel")
     for axes in (left, right):
         axes.set_axis_off()
     for number in np.argsort(-counts, kind="stable"):

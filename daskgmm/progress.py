@@ -123,7 +123,7 @@ def line(event: Event, objective: str = "log likelihood") -> str:
             return f"{event.name}  {measured}  {speed(event.rows, event.seconds)}"
         case StartFound():
             anew = (
-                "  scikit-learn's start ends as well, and EM begins from that"
+                "\n  EM begins at scikit-learn's start, which ends as high"
                 if event.begun_anew
                 else ""
             )

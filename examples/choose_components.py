@@ -68,7 +68,7 @@ plt.show()
 columns = ("n_components", "covariance_type", "status", "heldout", "heldout_se")
 for k, kind, status, heldout, error in zip(*map(found.table.get, columns), strict=True):
     if status == "fitted":
-        print(f"{k:>3} {kind:<10} held out {heldout:.4f} +- {error:.4f} nats a row")
+        print(f"{k:>3} {kind:<10} held out {heldout:.4f} +- {error:.4f} nats per row")
 for criterion in ("bic", "icl", "heldout"):
     mixture = found.best(criterion)
     print(f"best by {criterion}: {mixture.n_components} {mixture.covariance_type}")

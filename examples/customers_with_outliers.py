@@ -40,6 +40,7 @@ for name, settings in ways.items():
     fits[name] = mixture = GaussianMixture(
         3, random_state=0, max_iter=500, **settings
     ).fit(x)
+    mixture.sort_components()  # by weight, so that colours agree
     order = np.argsort(mixture.means_[:, 0])
     off = np.abs(mixture.means_[order] - MEANS) / DEVIATIONS
     line = f"{name:>12}: BIC {mixture.bic(x):,.0f}, means off by {off.max():5.2f} sd"

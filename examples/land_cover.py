@@ -82,10 +82,10 @@ print(f"sure (more than 90 %) of {sure:.0%}")
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
 image.sel(band=842).plot.imshow(ax=axes[0], cmap="gray", vmin=0, vmax=50)
 y, x = np.nonzero(known)
-how = {"cmap": plt.get_cmap("tab10", 4), "vmin": 0.5, "vmax": 4.5}
+how = {"cmap": plt.get_cmap("Dark2", 4), "vmin": 0.5, "vmax": 4.5}
 axes[1].scatter(scene.x[x], scene.y[y], c=known[y, x], s=6, **how)
 shown = axes[2].pcolormesh(scene.x, scene.y, cover, **how)
-figure.colorbar(shown, ticks=list(COVERS)).set_ticklabels(list(COVERS.values()))
+figure.colorbar(shown, ticks=[*COVERS], shrink=0.8).set_ticklabels([*COVERS.values()])
 for each, title in zip(axes, ("near infrared", "known", "found"), strict=True):
     each.set(title=title, aspect="equal", xlabel="x (m)", ylabel="y (m)")
 plt.show()

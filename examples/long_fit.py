@@ -43,7 +43,7 @@ def tell(event: Event) -> None:
     if isinstance(event, FitStarted) and event.resumed is not None:
         print(f"going on after iteration {event.resumed}")
     elif isinstance(event, Iterated):
-        print(f"iteration {event.iteration}: {event.lower_bound:.6f} nats a row")
+        print(f"iteration {event.iteration}: {event.lower_bound:.6f} nats per row")
     elif isinstance(event, Checkpointed):
         print(f"  {event.nbytes / 1000:.0f} kB are safe in {Path(event.path).name}")
 

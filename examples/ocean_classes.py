@@ -67,7 +67,7 @@ places = [names.index("temp(depth=0)"), names.index("salt(depth=0)")]
 surface = mixture.means_in_data_units()[:, places]
 print("at the surface:")
 for weight, (warmth, salt) in zip(mixture.weights_, surface, strict=True):
-    print(f"  {weight:.0%} of the ocean: {warmth:.1f} degC, salinity {salt:.1f}")
+    print(f"  {weight:.0%} of the ocean: {warmth:.1f} °C, salinity {salt:.1f}")
 
 # %%
 # Labels, posteriors and ambiguities are written from one read, in steps of 1/254.
@@ -81,7 +81,7 @@ print(classes)
 # Where the classes are, and where it is not clear which one: ambiguity is 1 between two
 # classes that are equally probable.
 
-figure, axes = plt.subplots(2, 1, figsize=(7, 7), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(7, 4.8), layout="constrained")
 upper = plot.label_map(classes.label.isel(time=0), ax=axes[0])
 lower = plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
 

@@ -82,7 +82,7 @@ for axes, cast in zip(grid, np.flatnonzero(deep), strict=False):
     axes.plot(whole.temp[cast], DEPTHS, color="0.75", linewidth=4, label="true")
     axes.plot(filled[cast, order], DEPTHS, "o--", color="#d55e00", label="filled")
     axes.plot(seen.temp[cast], DEPTHS, "o-", color="#0072b2", label="measured")
-    axes.set_xlabel("temperature (degC)")
+    axes.set_xlabel("temperature (°C)")
 grid[0].set_ylabel("depth (m)")
 grid[0].invert_yaxis()
 grid[-1].legend(fontsize=8)

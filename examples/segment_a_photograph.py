@@ -43,7 +43,7 @@ segments = mixture.predict(data).compute().reshape(photograph.shape[:2])
 # %%
 # Each segment in the mean colour of its component.
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 axes[0].imshow(photograph)
 axes[1].imshow(mixture.means_[segments].clip(0, 255).astype("uint8"))
 for each, title in zip(axes, ("photograph", "segments"), strict=True):

@@ -84,6 +84,6 @@ for axes, (name, models) in zip(
         speaker, bins, density=True, alpha=0.6, color="#d55e00", label="the speaker"
     )
     axes.set_title(f"{name}: equal error rate {rate:.1%}")
-    axes.set_xlabel("log-likelihood ratio (nats a frame)")
+    axes.set_xlabel("log-likelihood ratio (nats per frame)")
     axes.legend()
 plt.show()

@@ -75,7 +75,7 @@ while True:
     before = one.lower_bound_
 fitted = GaussianMixture(3, tol=1e-10, max_iter=1000, random_state=0).fit(hospitals)
 print("the same bits:", np.array_equal(shared.covariances_, one.covariances_))
-print("nats a row of all patients:")
+print("nats per row of all patients:")
 print(f"  {load_model(start).score(hospitals):.5f} by the mixture of one hospital")
 print(f"  {shared.lower_bound_:.5f} by that of both")
 print(f"  {fitted.lower_bound_:.5f} by a fit of all rows")

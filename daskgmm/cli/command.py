@@ -15,9 +15,11 @@ from daskgmm.cli.options.completing import PLACE
 
 CONFIG = click.option(
     "--config", metavar="FILE", type=PLACE, expose_value=False,
-    help="Take options from this file (YAML, TOML or JSON): their long names with values, lists "
-    "for several; true for what has none. Options that are typed win. Paths are relative to the "
-    "working directory.",
+    help=(
+        "Read options from this file (YAML, TOML or JSON): long names with values; a list for "
+        "several values, true for an option without a value. Options on the command line take "
+        "precedence. Paths are relative to the working directory."
+    ),
 )  # fmt: skip
 
 
@@ -91,6 +93,7 @@ class Command(click.Command):
 def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str]:
     """Return an option and its help, which lists the choices that the former has no room for."""
     option, text = param.get_help_record(ctx) or ("", "")
+    option = re.sub(r"(INTEGER|FLOAT) RANGE$", "NUMBER", option)
     if long := LONG_CHOICE.search(option):
         option = option.replace(long[0], "NAME")
         text = f"{text}  One of {', '.join(long[1].split('|'))}."

@@ -104,7 +104,7 @@ def _unknown(key: str, known: Iterable[str]) -> str:
     """Return the message for a key that is no option."""
     near = nearest(key.replace("_", "-"), known)
     advice = f"did you mean {near!r}?" if near else "--help lists the options."
-    return f"{key!r} is no option of this command; {advice}"
+    return f"{key!r} is not an option of this command; {advice}"
 
 
 def _as_typed(value: Any, param: click.Parameter, where: str) -> Any:

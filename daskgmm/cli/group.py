@@ -68,7 +68,7 @@ class Guarded(click.Group):
                 raise _on_terminal(error) from error
             except KeyboardInterrupt as interrupt:
                 left = f"Interrupted; {interrupt}." if str(interrupt) else NOTHING_WRITTEN
-                click.echo(left, err=True)
+                click.echo(fitted_to(left, sys.stderr.isatty()), err=True)
                 ctx.exit(INTERRUPTED)
             except Exception as error:
                 if os.environ.get("DASKGMM_TRACEBACK"):
@@ -98,9 +98,8 @@ def _on_terminal(error: click.ClickException) -> click.ClickException:
 def main() -> None:
     """Fit Gaussian mixtures to data that do not fit in memory.
 
-    Exit codes: 0 done, 1 failed, with a message that says what to do, 2 wrong usage,
-    3 not converged (the model is written),
-    4 drift beyond --level, 130 interrupted.
+    Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage, 3 not converged
+    (the model is written), 4 drift beyond --level, 130 interrupted.
     """
 
 

@@ -20,7 +20,7 @@ HEADINGS = {
         *("bayesian", "weight-concentration-prior", "mean-precision-prior"),
         *("degrees-of-freedom-prior", "classifier", "structures", "class-priors"),
     ),
-    "Start and end": (
+    "Starting and stopping": (
         *("n-init", "init", "seed", "sample-rows", "acceleration", "max-iter", "tol"),
         *("precision", "checkpoint"),
     ),
@@ -32,7 +32,7 @@ HEADINGS = {
         *("out", "outputs", "dtype", "top", "chunks", "shards", "key"),
         *("table", "plot", "json", "log-json", "overwrite", "quiet"),
     ),
-    "Besides": ("config", "import", "help"),
+    "Other": ("config", "import", "help"),
 }
 """Long names of options by their heading, in the order in which help lists them."""
 

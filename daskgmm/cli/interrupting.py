@@ -70,7 +70,10 @@ def interruptible(checkpoint: Address | None, what: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         if checkpoint is None:
-            raise
+            raise KeyboardInterrupt(
+                f"no model was written. With --checkpoint FILE, the same command resumes a {what} "
+                "that was interrupted"
+            ) from error
         from daskgmm.models.classifying.own_mixtures import checkpoint_of
 
         of_class = checkpoint_of(checkpoint, 0)
@@ -79,7 +82,10 @@ def interruptible(checkpoint: Address | None, what: str) -> Iterator[None]:
         elif of_class is not None and _is_there(of_class):
             left = f"{of_class} and so on hold the fits of the classes so far"
         else:
-            raise
+            raise KeyboardInterrupt(
+                f"no model was written, and no checkpoint: {checkpoint} is first written after the "
+                f"starts of the {what} and one iteration. The same command begins anew"
+            ) from error
         raise KeyboardInterrupt(f"{left}. The same command goes on from there") from error
 
 

@@ -13,11 +13,23 @@ from typing import Any
 import click
 
 from daskgmm.cli.options.completing import NamesOf, NewPlace, Place
+from daskgmm.errors import SourceError
 from daskgmm.loaded import loaded
 from daskgmm.models.predictions.naming import check_outputs
 from daskgmm.models.writers.naming import check_document
+from daskgmm.names import PARQUET_SUFFIXES
+from daskgmm.rows.csv.dialect import ALL_SUFFIXES
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import check_new, leads_nowhere, nothing_at, same_text
+from daskgmm.storage.local import PATTERN, check_new, leads_nowhere, nothing_at, same_text
+from daskgmm.storage.masking import StorageOptions
+
+ONE_FILE = (*ALL_SUFFIXES, *PARQUET_SUFFIXES, ".nc", ".npy")
+"""Ends of names of single files."""
+
+ZARR_METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
+"""Files of which an array or a group of Zarr has one."""
+
+CHECK = "Check the address and the credentials (--storage-option, or the environment)."
 
 
 def check_places(params: Iterable[click.Parameter], given: Mapping[str, Any]) -> None:
@@ -36,6 +48,9 @@ def check_places(params: Iterable[click.Parameter], given: Mapping[str, Any]) ->
         if isinstance(param, click.Argument):
             for path in _paths(given, param):
                 _check_there(str(param.name), path)
+                # A source of one's own, which opens its URLs in its own way, loads the table.
+                if loaded("daskgmm.rows.sources") is None:
+                    _check_url(path, given.get("storage_options"))
     for param in params:
         # Whatever adds names to a table loads it.
         names = given.get(str(param.name))
@@ -65,6 +80,26 @@ def _check_there(name: str, path: str) -> None:
         raise FileNotFoundError(nothing_at(path))
     if model and Path(path).exists():
         check_document(Address.of(path), "model file", "`daskgmm fit` or save_model")
+
+
+def _check_url(path: str, options: StorageOptions | None) -> None:
+    """Raise if a URL is that of a file or a Zarr node, and none is there or no server answers.
+
+    Folders of Parquet files and patterns are left to what lists them.
+    """
+    if "://" not in path or any(mark in path for mark in PATTERN):
+        return
+    url = Address.of(path, options)
+    if path.endswith(ONE_FILE):
+        places = [url]
+    elif path.rstrip("/").endswith(".zarr"):
+        places = [url.child(name) for name in ZARR_METADATA]
+    else:
+        return
+    with url.explain(SourceError, f"{url} cannot be opened", CHECK):
+        if any(place.exists() for place in places):
+            return
+    raise SourceError(f"{url} does not exist, or its server does not answer. {CHECK}")
 
 
 def _check_new(kind: NewPlace, path: str, read: Iterable[str], *, overwrite: bool) -> None:

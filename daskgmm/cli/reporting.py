@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from daskgmm.counting import counted
+from daskgmm.names import CRITERIA
 
 COLUMNS = 80
 """Characters of a line, at most, of what is said beside results."""
@@ -116,7 +117,8 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
         f"{table_text(found.table, place)}\n\n{text}\n"
         f"AIC, BIC and ICL count {n_in_words(found.table['n'][0], best.fitted_on_)}.\n"
         f"{out}: {counted(best.n_components, 'component')}, {best._structure_name} covariance, "
-        f"the best by {found.criterion}, {ended} after {counted(best.n_iter_, 'iteration')}"
+        f"the best by {CRITERIA[found.criterion]}, {ended} after "
+        f"{counted(best.n_iter_, 'iteration')}"
     )
 
 
@@ -141,9 +143,9 @@ def not_converged(mixture: Any, checkpoint: str | None) -> str:
     """Return what is to be done about a fit that used up its iterations."""
     return (
         f"not converged after {counted(mixture.n_iter_, 'iteration')}: {_missing(mixture)}. The "
-        "model is written and can be used. For a closer fit "
+        "model is written and can be used. For a closer fit, "
         f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
-        + ("" if checkpoint is None else f", which goes on from {checkpoint}")
+        + ("" if checkpoint is None else f", which resumes from {checkpoint}")
         + ("; to stop earlier raise --tol." if mixture.tol > 0 else ".")
     )
 
@@ -153,12 +155,12 @@ def _missing(mixture: Any) -> str:
     if math.isfinite(mixture.gap_estimate_):
         if mixture.gap_estimate_ <= mixture.tol / 100:
             return (
-                f"only {mixture.gap_estimate_:.1e} nats a row are predicted to be left, but "
-                "another iteration has to confirm it"
+                f"the predicted remaining gain is only {mixture.gap_estimate_:.1e} nats per row, "
+                "but another iteration has to confirm it"
             )
         return (
-            f"{mixture.gap_estimate_:.1e} nats a row are predicted to be left, and "
-            f"tol / 100, {mixture.tol / 100:.1e}, are allowed"
+            f"the predicted remaining gain is {mixture.gap_estimate_:.1e} nats per row, and "
+            f"tol / 100 is {mixture.tol / 100:.1e}"
         )
     bounds = mixture.lower_bounds_
     change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"

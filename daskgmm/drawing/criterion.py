@@ -21,7 +21,7 @@ LABELS = {
     "bic": "BIC (nats; lower is better)",
     "aic": "AIC (nats; lower is better)",
     "icl": "ICL (nats; lower is better)",
-    "heldout": "held-out log likelihood\n(nats a row; higher is better)",
+    "heldout": "held-out log likelihood\n(nats per row; higher is better)",
 }
 
 SIZE = (7.2, 4.4)
@@ -80,7 +80,7 @@ def criterion_curve(
         in ``{criterion}_se``, the number of degenerate components in ``degenerate``, if there.
         Rows without a finite value are left out.
     criterion : str, default="bic"
-        A column. For "heldout", the mean log-likelihood of other rows in nats a row, higher is
+        A column. For "heldout", the mean log-likelihood of other rows in nats per row, higher is
         better; for all else lower is.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure of pyplot's.
@@ -88,7 +88,7 @@ def criterion_curve(
     Returns
     -------
     matplotlib.axes.Axes
-        Criteria in nats, of all rows together; "heldout" in nats a row.
+        Criteria in nats, of all rows together; "heldout" in nats per row.
 
     Raises
     ------

@@ -127,7 +127,7 @@ class Iterated:
     iteration : int
         Counted from 1.
     lower_bound : float
-        Mean log-likelihood of the parameters that the pass used, in nats a row, with
+        Mean log-likelihood of the parameters that the pass used, in nats per row, with
         acceleration that of rows with noise of variance `reg_covar`; the one before, if the
         pass rejected what acceleration proposed. With a prior its log density, up to a constant
         and divided by the weight of all rows, is in it.
@@ -138,8 +138,8 @@ class Iterated:
     accepted : bool
         Whether the pass rejected nothing; always true in plain EM.
     in_float32 : bool
-        Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats a row lower
-        than it was found, which is more than its error.
+        Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats per row
+        lower than it was found, which is more than its error.
     rows : int
     seconds : float
     nbytes : int

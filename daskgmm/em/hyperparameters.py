@@ -18,7 +18,7 @@ ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 RIDGE = 1e-10
 """Part of a column's variance that a singular prior gets at least: with 1e-12 rounding lowered the
-bound by up to 1e-4 nats a row, with 1e-14 by 1."""
+bound by up to 1e-4 nats per row, with 1e-14 by 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ class Fit:
 
     @property
     def gap(self) -> float:
-        """The increase that is predicted to be left, in nats a row; nan if nothing tells."""
+        """The increase that is predicted to be left, in nats per row; nan if nothing tells."""
         return math.nan if self.search is None else self.search.gap
 
     @property

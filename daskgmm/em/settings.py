@@ -22,7 +22,7 @@ tails."""
 
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
-up to 0.08 nats a row, so `tol` itself would promise too little."""
+up to 0.08 nats per row, so `tol` itself would promise too little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Settings:
     structure : str
         A name in `STRUCTURES`.
     tol : float
-        EM stops when the mean log-likelihood changes by less, in nats a row.
+        EM stops when the mean log-likelihood changes by less, in nats per row.
     reg_covar : float
         Added to the diagonals of the covariances, in squared units of the data.
     max_iter : int
@@ -200,7 +200,7 @@ class Settings:
 
     @property
     def gap_tolerance(self) -> float:
-        """Predicted remaining gain, in nats a row, at which an accelerated fit stops."""
+        """Predicted remaining gain, in nats per row, at which an accelerated fit stops."""
         return GAP_SHARE * self.tol
 
 

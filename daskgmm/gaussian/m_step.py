@@ -205,7 +205,9 @@ def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         returned = structure.maximise(scatter, last)
     if returned is None:
-        raise EntryError(f"{type(structure).__name__}.maximise returned None, and no covariances.")
+        raise EntryError(
+            f"{type(structure).__name__}.maximise returned None instead of covariances."
+        )
     covariances = np.asarray(returned, np.float64)
     if covariances.shape != last.shape:
         raise EntryError(

@@ -75,7 +75,7 @@ def check_weights(weights: NDArray[np.float64], noise: float = 0.0) -> None:
 def check_noise(weight: float, log_volume: float) -> None:
     """Raise `ValueError` unless these are of a uniform component."""
     if not np.isfinite([weight, log_volume]).all() or not 0 <= weight <= 1:
-        raise ValueError("'noise' is no proportion and the logarithm of a volume")
+        raise ValueError("'noise' is not a proportion and the logarithm of a volume")
 
 
 def check_contamination(clean: Array, inflation: Array) -> None:

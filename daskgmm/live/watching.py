@@ -114,7 +114,7 @@ class Watching:
             best = [(LOWEST_BIC, found)] if found else []
             return [("models", f"{self._sweep.left} left after {passes}"), *best]
         after = counted(self._passes, "iteration")
-        return [(self._objective, f"{self._values[-1]:.6f} nats a row after {after}")]
+        return [(self._objective, f"{self._values[-1]:.6f} nats per row after {after}")]
 
     @property
     def _passes(self) -> int:
@@ -129,7 +129,7 @@ class Watching:
     def _curve(self) -> Html:
         every = -(-len(self._values) // DRAWN)
         drawn = self._values[::-1][::every][::-1] if every > 1 else self._values
-        of = LOWEST_BIC if self._sweep is not None else f"{self._objective}, nats a row"
+        of = LOWEST_BIC if self._sweep is not None else f"{self._objective}, nats per row"
         known = [value for value in drawn if math.isfinite(value)]
         told = "{:.7g}".format if self._sweep is None else told_bic
         ends = (told(min(known)), told(max(known))) if known else ("", "")

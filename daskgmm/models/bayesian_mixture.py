@@ -68,7 +68,7 @@ class BayesianGaussianMixture(MixtureEstimator):
     tol : float, default=1e-3
         Plain iterations stop when the bound changes by less: in nats of all rows together, as
         scikit-learn's do. With ``acceleration="auto"`` they stop when less than a hundredth of
-        `tol` is predicted to be left, in nats a row, twice in a row.
+        `tol` is predicted to be left, in nats per row, twice in a row.
     reg_covar : float, default=1e-6
         Added to the covariance of the rows of each component, in squared units of the data.
     max_iter : int, default=100
@@ -129,10 +129,10 @@ class BayesianGaussianMixture(MixtureEstimator):
     n_iter_ : int
         Iterations of the best start.
     lower_bound_ : float
-        Lower bound of the log evidence, in nats a row: of the posterior before the last step, which
-        the last pass measured. It is exact, while scikit-learn's is that of all rows together, and
-        lacks constants of the prior. With acceleration it is the bound for rows with noise of
-        variance `reg_covar`.
+        Lower bound of the log evidence, in nats per row: of the posterior before the last step,
+        which the last pass measured. It is exact, while scikit-learn's is that of all rows
+        together, and lacks constants of the prior. With acceleration it is the bound for rows
+        with noise of variance `reg_covar`.
     lower_bounds_, gap_estimate_, history_, coordinates_, fitted_on_ : as of `GaussianMixture`
     n_features_in_, feature_names_in_, feature_dims_, feature_units_ : as of `GaussianMixture`
 

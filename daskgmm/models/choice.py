@@ -96,7 +96,7 @@ def _at_the_edge(table: Table, criterion: str) -> list[str]:
         if other != criterion
     )
     advice = (
-        "Clusters that are no Gaussians take several components each, and ever more of them "
+        "Clusters that are not Gaussians take several components each, and ever more of them "
         "where there are more rows; ICL counts such a cluster once."
         if which == "most"
         else "Add smaller sizes."

@@ -49,7 +49,7 @@ class GaussianMixture(MixtureEstimator):
         Dimensions of the subspace of each component, q, fewer than there are features; of "ppca",
         "factor" and "mcfa", which need it.
     tol : float, default=1e-3
-        Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
+        Plain EM stops when the mean log-likelihood changes by less, in nats per row, as
         scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted
         to be left, twice in a row: the last change is no measure of that.
     reg_covar : float, default=1e-6
@@ -109,7 +109,7 @@ class GaussianMixture(MixtureEstimator):
         (Punzo & McNicholas 2016). `weights_` are of both parts, and so are posteriors and labels;
         `outlier_proba` tells the parts apart. "t": components are multivariate Student-t
         distributions, each with degrees of freedom of its own (Peel & McLachlan 2000), from 1
-        (Cauchy) to 1000, or ten for each feature, which is Gaussian to 0.003 nats a row. Starts
+        (Cauchy) to 1000, or ten for each feature, which is Gaussian to 0.003 nats per row. Starts
         leave out the rows that are far from all others, with `noise` as well. None of these has
         `to_sklearn` or `map_adapt`. Refused with `prior`.
     equal_weights : bool, default=False
@@ -117,10 +117,10 @@ class GaussianMixture(MixtureEstimator):
         the components share what it leaves in equal parts. Refused with a prior of the weights
         ("dirichlet") and with `weights_init`.
     precision : {"float64", "float32"}, default="float64"
-        "float32" lets early passes be in it, as long as each gains more than 1e-4 nats a row and a
-        bound on rounding allows it; sums are in float64, and so are the last passes, at whose
+        "float32" lets early passes be in it, as long as each gains more than 1e-4 nats per row and
+        a bound on rounding allows it; sums are in float64, and so are the last passes, at whose
         parameters and log-likelihood the fit ends. `history_` tells which ones were which: lower
-        bounds of passes in float32 are told 1e-4 nats a row lower, more than they err. Of "full",
+        bounds of passes in float32 are told 1e-4 nats per row lower, more than they err. Of "full",
         "tied", "diag" and "spherical" covariances, by the compiled kernel; without `noise`,
         `tails`, labels, known noise and `missing` "marginalise". A warm start is in float64.
     weights_init : array-like of shape (k,), optional
@@ -172,7 +172,7 @@ class GaussianMixture(MixtureEstimator):
     n_iter_ : int
         Iterations of the best start.
     lower_bound_ : float
-        Mean log-likelihood, in nats a row, that the best pass measured: of the parameters
+        Mean log-likelihood, in nats per row, that the best pass measured: of the parameters
         before the last M-step, as in scikit-learn. With acceleration it is that of rows with
         noise of variance `reg_covar`, a lower bound of the other (`score`): adding `reg_covar`
         to the covariances never lowers it, while the other may fall by about as much. With a prior
@@ -181,7 +181,7 @@ class GaussianMixture(MixtureEstimator):
         The same for every iteration; a pass that rejected what acceleration had proposed
         repeats the one before.
     gap_estimate_ : float
-        How much more likelihood a longer fit would find, in nats a row, as far as the last
+        How much more likelihood a longer fit would find, in nats per row, as far as the last
         passes tell; nan for plain EM. It sees no plateaus, and no other maxima: where clusters
         overlap much, 60 times as much was measured.
     history_ : dict of lists

@@ -42,7 +42,7 @@ class LikelihoodRatio(Carded):
     n_components : int
         k, the number of components of the hypothesis; it is tested against k + 1.
     gain : float
-        What the further component adds to the mean log-likelihood, in nats a row.
+        What the further component adds to the mean log-likelihood, in nats per row.
     p_value : float
         :math:`(1 + \#\{b: LR_b \ge LR\}) / (B + 1)`: never below 1 / (B + 1).
     statistic : float
@@ -81,7 +81,7 @@ class LikelihoodRatio(Carded):
 
     def _outcome(self) -> str:
         k = self.n_components
-        adds = f"the next one adds {self.gain:.3g} nats a row"
+        adds = f"the next one adds {self.gain:.3g} nats per row"
         return f"{counted(k, 'component')} or {k + 1}: {adds}, p = {self.p_value:.2g}"
 
     def _where(self) -> str:

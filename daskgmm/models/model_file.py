@@ -120,9 +120,9 @@ def _known(types: Sequence[str]) -> type[MixtureEstimator]:
         if name in ESTIMATORS:
             return ESTIMATORS[name]
     raise UnknownNameError(
-        f"it holds a {types[0]}, which is none of {', '.join(ESTIMATORS)}. Import the module that "
-        "adds it to daskgmm.models.estimators.ESTIMATORS first (--import), or use that class's "
-        "load."
+        f"it holds a {types[0]}, which is not one of {', '.join(ESTIMATORS)}. Import the module "
+        "that adds it to daskgmm.models.estimators.ESTIMATORS first (--import), or use the "
+        "load method of that class."
     )
 
 
@@ -137,7 +137,7 @@ def check_free(address: Address, overwrite: bool) -> None:
         raise FileExistsError(exists(str(address)))
     if there and not may_be_model(address):
         raise FileExistsError(
-            f"{address} exists and is no model file, so it is not overwritten. Choose another "
+            f"{address} exists and is not a model file, so it is not overwritten. Choose another "
             "place (--out)."
         )
 

@@ -45,7 +45,7 @@ def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> A
     Returns
     -------
     matplotlib.axes.Axes
-        In nats a row: `lower_bound_` of each pass, which is called the objective where it is that
+        In nats per row: `lower_bound_` of each pass, which is called the objective where it is that
         of rows with noise of variance `reg_covar`; of a fit with a prior the log posterior, of a
         Bayesian mixture the bound.
 
@@ -123,7 +123,7 @@ def _label(axes: Axes, mixture: Mixture, *, gap: bool) -> None:
     ended = mixture._ended_with
     what = objective_name(None) if ended is None else objective_name(ended.prior, ended.noise)
     axes.set_xlabel("pass of EM")
-    axes.set_ylabel(f"{what}\n{'below the best ' if gap else ''}(nats a row)")
+    axes.set_ylabel(f"{what}\n{'below the best ' if gap else ''}(nats per row)")
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
     if gap:
         axes.set_yscale("log")

@@ -239,7 +239,7 @@ def _values(grid: Grid) -> tuple[Any, ...]:
         some = np.unique(seen[~np.isnan(seen)])
         if not (some == np.floor(some)).all():
             raise SettingError(
-                f"labels has values such as {some[some != np.floor(some)][0]:.6g}, which are no "
+                f"labels has values such as {some[some != np.floor(some)][0]:.6g}, which are not "
                 "labels. posterior_map draws probabilities."
             )
         return tuple(int(value) for value in some)

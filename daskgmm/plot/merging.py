@@ -124,6 +124,6 @@ def _label(axes: Axes, tree: Merging, cut: int) -> None:
     beside.set_yticks(levels, [f"{tree.entropy[number - 1]:.3f}" for number in levels])
     beside.tick_params(labelsize=SMALL, width=0.6)
     beside.spines["right"].set_linewidth(0.6)
-    beside.set_ylabel("mean entropy (nats a row)")
+    beside.set_ylabel("mean entropy (nats per row)")
     words = f"cut: {cut} cluster{'' if cut == 1 else 's'}"
     note(axes, [words + (", the elbow" if cut == tree.elbow else f"; the elbow is {tree.elbow}")])

@@ -79,7 +79,7 @@ class Step:
 def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
     """Draw the passes of a fit one after the other: how long each took, and how fast rows came.
 
-    A pass is a bar as wide as its time and as high as its rows a second, so that its area is its
+    A pass is a bar as wide as its time and as high as its rows per second, so that its area is its
     rows. The hatched part is the time that tasks waited for rows to be read, on average, where the
     events tell it. What a fit does without reading has a flat bar under the axis: starts on the
     sample, checkpoints, and all between passes.
@@ -95,7 +95,7 @@ def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Seconds along the horizontal axis, rows a second up the vertical one.
+        Seconds along the horizontal axis, rows per second up the vertical one.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _read(path: Path) -> list[Mapping[str, Any]]:
         raise SettingError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise SettingError(
-            f"{path} has a line that is no JSON; give the file that --log-json wrote."
+            f"{path} has a line that is not JSON; give the file that --log-json wrote."
         ) from error
     return [each for each in found if isinstance(each, Mapping)]
 
@@ -219,9 +219,9 @@ def _label(axes: Axes, steps: Sequence[Step], word: str, top: float) -> None:
     axes.set_ylim(-0.1 * top, 1.08 * top)
     axes.set_xlim(0.0, seconds)
     axes.set_xlabel("time (s)")
-    axes.set_ylabel(f"rows a second ({word}s)" if word else "rows a second")
+    axes.set_ylabel(f"rows per second ({word}s)" if word else "rows per second")
     plural = "" if len(passes) == 1 else "es"
-    told = f"{len(passes)} pass{plural} in {seconds:.3g} s, {_short(rate)} rows a second"
+    told = f"{len(passes)} pass{plural} in {seconds:.3g} s, {_short(rate)} rows per second"
     waiting = sum(step.waiting for step in passes) / max(reading, 1e-9)
     note(axes, [told, *([f"{waiting:.0%} of it waiting for rows"] if waiting else [])])
     if len({step.kind for step in steps}) > 1:

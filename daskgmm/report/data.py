@@ -37,7 +37,7 @@ from daskgmm.rows.parquet.footers import Footer
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
-from daskgmm.rows.tables.text_columns import Columns, described
+from daskgmm.rows.tables.text_columns import LOOKED_AT, Columns, described, mostly_numbers
 from daskgmm.storage.masking import StorageOptions
 
 Gaps = Callable[[], list[tuple[str, str]]]
@@ -144,13 +144,14 @@ def _csv(source: Source, gaps: Gaps) -> str:
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
         *told({name: missing_in(table[name]) for name in columns.others}, table.num_rows),
         *_use_of(columns),
+        *_perhaps_numbers(table.select(list(columns.texts)).slice(0, LOOKED_AT)),
     ]
     return f"CSV\n{listed(facts)}"
 
 
 def _use_of(columns: Columns) -> list[tuple[str, str]]:
     """Return what columns are for, and which of them `daskgmm fit` leaves out by itself."""
-    facts = [("use", "has no numbers")]
+    facts = [("use", "has no numeric columns")]
     if columns.others:
         facts = [("use", f"can be fitted: --columns {typed(names_text(columns.others))}")]
     if not columns.left:
@@ -158,6 +159,15 @@ def _use_of(columns: Columns) -> list[tuple[str, str]]:
     more = len(columns.left) - LISTED_VARIABLES
     left = [*islice(described(columns.left), LISTED_VARIABLES)]
     return [*facts, ("left out", ", ".join(left) + (f" and {more} more" if more > 0 else ""))]
+
+
+def _perhaps_numbers(texts: Any) -> list[tuple[str, str]]:
+    """Return how to make numbers of columns of texts that may be some."""
+    found = [f"{name!r} (such as {examples})" for name, examples in mostly_numbers(texts)]
+    if not found:
+        return []
+    how = "daskgmm convert makes numbers of them, with --decimal or --missing"
+    return [("mostly numbers", f"{', '.join(found[:LISTED_VARIABLES])}: {how}")]
 
 
 def _marks(footer: Footer) -> Mapping[bytes, bytes]:

@@ -81,7 +81,7 @@ def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     adapted = getattr(mixture, "adapted_", None)
     if adapted is None:
         ended = "converged" if mixture.converged_ else "NOT converged"
-        reached = [(what, f"{value:.5f} nats a row") for what, value in likelihoods_of(mixture)]
+        reached = [(what, f"{value:.5f} nats per row") for what, value in likelihoods_of(mixture)]
         single = precisions_of(mixture)
         in_single = [] if single is None else [("precision", single)]
         return [("iterations", f"{mixture.n_iter_}, {ended}"), *in_single, *reached]

@@ -45,7 +45,9 @@ def check_picture(path: Path) -> None:
         raise OutputError(NO_PLOTS) from error
     known = FigureCanvasAgg.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
-        raise SettingError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
+        raise SettingError(
+            f"{path} is not the name of a picture; give one such as {path.stem}.png."
+        )
 
 
 def written(content: bytes, path: Path, what: str) -> None:

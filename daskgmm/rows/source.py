@@ -120,7 +120,7 @@ class Source(ABC):
         kind = type(self)
         raise EntryError(
             f"{kind.__module__}.{kind.__qualname__}, of daskgmm.rows.sources.SOURCES: its rows() "
-            f"returned a {type(rows).__name__}, and no Rows."
+            f"returned a {type(rows).__name__} instead of Rows."
         )
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
@@ -161,7 +161,7 @@ class Source(ABC):
         kind, what = type(self), f"a {kind_of(self.x)}" if self.path is None else shown(self.path)
         own = f" Or have {kind.__qualname__}.table return the rows beside their keys."
         raise TypeError(
-            f"X is {what}, which is no table: give Parquet files, a data frame or a table of "
+            f"X is {what}, which is not a table: give Parquet files, a data frame or a table of "
             f"Arrow, or write to Zarr{remedy(' with predict_to_zarr', '')}."
             f"{'' if kind.__module__.startswith('daskgmm.') else own}"
         )

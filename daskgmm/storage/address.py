@@ -286,6 +286,6 @@ def path_text(path: Any) -> str:
             return name
     kind = type(path)
     raise TypeError(
-        f"A path or URL is needed, and {kind.__module__}.{kind.__qualname__} is neither. Data that "
-        "are no file are given to fit, predict and the others as they are."
+        f"A path or URL is needed, and {kind.__module__}.{kind.__qualname__} is neither. Data "
+        "that are not in a file are given to fit, predict and the others as they are."
     )

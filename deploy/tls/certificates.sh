@@ -61,12 +61,12 @@ folder=${1%/}
 shift
 days=${DAYS:-90}
 case $days in
-'' | *[!0-9]* | 0*) fail "DAYS=$days is no number of days" 2 ;;
+'' | *[!0-9]* | 0*) fail "DAYS=$days is not a number of days" 2 ;;
 esac
 names=
 for host; do
     case $host in
-    '' | *[!A-Za-z0-9.:*-]*) fail "'$host' is no name or address of a host" 2 ;;
+    '' | *[!A-Za-z0-9.:*-]*) fail "'$host' is not a name or address of a host" 2 ;;
     *:* | *[0-9].*[0-9].*[0-9].*[0-9]) kind=IP ;;
     *) kind=DNS ;;
     esac

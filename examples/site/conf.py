@@ -6,6 +6,8 @@ import warnings
 from contextlib import ExitStack, redirect_stdout
 
 from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 from sphinx_gallery.scrapers import matplotlib_scraper
@@ -25,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 myst_heading_anchors = 3
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_theme_options = {
@@ -94,6 +97,17 @@ def plain_citations(app, page, name):
         text.parent.replace(text, nodes.Text(HASHED.sub(r"[\1]", text)))
 
 
+def mathml(writer, node):
+    """Write a formula as MathML, which browsers show without a script or a network."""
+    block = isinstance(node, nodes.math_block)
+    tag, display = ("div", "block") if block else ("span", "inline")
+    formula = convert(node.astext(), display=display)
+    if "\\" in formula:  # unknown commands are copied
+        raise ExtensionError(f"latex2mathml does not know a command of {node.astext()}")
+    writer.body.append(f'<{tag} class="formula">{formula}</{tag}>')
+    raise nodes.SkipNode
+
+
 OF_SCIKIT_LEARN = {"get_metadata_routing", "get_params", "set_params"}
 
 
@@ -126,5 +140,6 @@ class Executed(SphinxDirective):
 def setup(app):
     """Be the extension that Sphinx takes this file for."""
     app.add_directive("executed", Executed)
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     app.connect("autodoc-skip-member", without_scikit_learns)
     app.connect("doctree-resolved", plain_citations)

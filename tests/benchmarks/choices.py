@@ -112,7 +112,7 @@ def choice(name: str, largest: int, seed: int) -> Choice:
 
 
 class Sizes(NamedTuple):
-    """What a sweep took, and by size how far below the fit alone its model is, nats a row."""
+    """What a sweep took, and by size how far below the fit alone its model is, nats per row."""
 
     passes: int
     seconds: float

@@ -210,7 +210,7 @@ def worker_counts(n: int) -> None:
     ratio = found[2] / found[1]
     print_table(
         "Workers of one thread each, float32 rows in Zarr, d=16 k=16",
-        ["workers", "rows a second", "x one", "target", "reached"],
+        ["workers", "rows per second", "x one", "target", "reached"],
         [
             ["1", f"{found[1]:.2e}", "1.00x", "-", "-"],
             ["2", f"{found[2]:.2e}", times(ratio), "1.7x", against(ratio, 1.7)],

@@ -5,7 +5,7 @@ Whole fits    From nothing to the end, medians over seeds. A pass reads all rows
               scikit-learn we count one for each centre of k-means++, each iteration of Lloyd
               and each of EM. Ours are all that are told to listeners. The start's work on a
               sample in memory is none, even if the sample is all rows.
-Acceleration  From the same start, on few rows: passes until 1e-6 nats a row are left to the end,
+Acceleration  From the same start, on few rows: passes until 1e-6 nats per row are left to the end,
               which is the better one of both ends where they are the same maximum. Without
               `reg_covar`, as what it changes depends on the way; so likelihoods must never fall.
 
@@ -124,7 +124,7 @@ def whole_fits(
         print(label, *(f"{one.passes:g}" for one in found[label].values()), flush=True)
     title = f"Whole fits, medians of {len(seeds)} seed(s)"
     _print_passes(f"{title}: full passes", found)
-    _print_likelihoods(f"{title}: mean log likelihood at the end, nats a row", found)
+    _print_likelihoods(f"{title}: mean log likelihood at the end, nats per row", found)
 
 
 def _whole(name: str, rows: int | None, seed: int) -> dict[str, Whole]:
@@ -217,7 +217,7 @@ def acceleration(
     lines.append(_mean_line("geometric mean", races.values()))
     lines.append(_mean_line(f"of the {len(same)} with the same end", same))
     print_table(
-        f"Passes until {NEAR:g} nats a row are left, from the same start",
+        f"Passes until {NEAR:g} nats per row are left, from the same start",
         ["data set", "plain", "accelerated", "x plain", "target", "reached", "ends", "fell"],
         lines,
     )

@@ -1,4 +1,4 @@
-"""Claim: fits of rotated, elongated clusters end within 1e-3 nats a row of the one from the truth.
+"""Claim: fits of rotated, elongated clusters end within 1e-3 nats per row of that from the truth.
 
 Parallel clusters, wide along all axes but one, which alone tells them apart, rotated at random:
 k-means in the units of the columns cuts each of them through, and EM stays on a plateau or in
@@ -88,7 +88,7 @@ def _line(ours: Array, theirs: Array) -> list[str]:
 
 
 def _shortfalls(name: str, n: int, rotation: int, seeds: int) -> Array:
-    """Return what ours and theirs miss in nats a row, shape (2, seeds)."""
+    """Return what ours and theirs miss in nats per row, shape (2, seeds)."""
     shape = SHAPES[name]
     x, labels = rotated(shape, n, rotation)
     best = GaussianMixture(shape.k, tol=1e-5, **_truth(x, labels, shape.k)).fit(x).score(x)

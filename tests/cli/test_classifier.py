@@ -95,7 +95,7 @@ def test_predictions_and_info_name_the_classes(data, call):
     assert re.search("classes +blue, deep green, red", call("info", "p.zarr").stdout)
     likelihood = GaussianMixtureClassifier.load("c.json").mixture_.score(table[["a", "b"]])
     scored = call("score", "c.json", "t.parquet").stdout
-    assert scored.split() == ["log_likelihood", f"{likelihood:.10g}", "nats", "a", "row"]
+    assert scored.split() == ["log_likelihood", f"{likelihood:.10g}", "nats", "per", "row"]
 
 
 def test_labels_of_components(data, call, known):
@@ -148,12 +148,12 @@ def test_labels_of_components(data, call, known):
         (("--labels", "colour", "--classifier", "-k", "1-2"), "goes with --structures own"),
         (("--labels", "colour", "--classifier", "--covariance", "all"), "Set --structures own"),
         (("--labels", "colour", "--classifier", "--class-priors", "1,2"), "give 3 numbers"),
-        (("--labels", "colour", "--classifier", "--class-priors", "1,x"), "no list of numbers"),
+        (("--labels", "colour", "--classifier", "--class-priors", "1,x"), "not a list of numbers"),
         (("-k", 2, "--structures", "own"), "--structures goes with --classifier"),
         (("--labels", "colour", "--classifier", "--criterion", "aic"), "with --structures own"),
         (("-k", "2,3"), "of a mixture with daskgmm sweep"),
         (("-k", 2, "--covariance", "full,diag"), "--covariance has several values"),
-        (("--labels", "colours", "--classifier"), "labels is 'colours', which is no column of X"),
+        (("--labels", "colours", "--classifier"), "'colours', which is not a column of X"),
         (("--labels", "no.npy", "--classifier", "--columns", "a,b"), "no.npy does not exist"),
     ],
     ids=str,

@@ -258,7 +258,11 @@ def test_a_client_that_is_slow_to_close_costs_no_fit(folder, call, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "s.json is not there"), ("", "no scheduler's file"), ("[]", "no scheduler's file")],
+    [
+        (None, "s.json is not there"),
+        ("", "not a scheduler's file"),
+        ("[]", "not a scheduler's file"),
+    ],
 )
 def test_a_scheduler_file_that_is_none(folder, call, text, words):
     if text is not None:
@@ -274,9 +278,9 @@ def test_a_scheduler_file_that_is_none(folder, call, text, words):
     [
         ("localhost", "tcp://host:8786"),
         ("nonsense://x", "there is no nonsense://"),
-        ("tcp://127.0.0.1:abc", "is no address"),
+        ("tcp://127.0.0.1:abc", "is not an address"),
         ("http://127.0.0.1:8787", "there is no http://"),
-        ("", "Nothing, of --scheduler, is no address"),
+        ("", "Nothing, of --scheduler, is not an address"),
         ("rows.zarr", "for --scheduler-file?"),
     ],
 )

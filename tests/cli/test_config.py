@@ -66,10 +66,10 @@ def test_names_of_columns_are_texts(folder, call, rows):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("componets: 3", "'componets' is no option of this command; did you mean 'components'?"),
-        ("n_inits: 3", "'n_inits' is no option of this command; did you mean 'n-init'?"),
-        ("elephant: 3", "'elephant' is no option of this command; --help lists the options."),
-        ("config: other.yaml", "'config' is no option"),
+        ("componets: 3", "'componets' is not an option of this command; did you mean 'components'"),
+        ("n_inits: 3", "'n_inits' is not an option of this command; did you mean 'n-init'?"),
+        ("elephant: 3", "'elephant' is not an option of this command; --help lists the options."),
+        ("config: other.yaml", "'config' is not an option"),
         ("n-init: [1, 2]", "Invalid value for '--n-init': '1,2'"),
         ("noise: 1", "'noise' is '1'; give true or false"),
         ("n-init: many", "Invalid value for '--n-init'"),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import fsspec
 import pandas as pd
 import pytest
 
@@ -94,3 +95,17 @@ def test_outputs_are_told_before_a_model_is_read(call, monkeypatch):
 )
 def test_a_pattern_of_nothing_leads_nowhere(pattern, nowhere):
     assert leads_nowhere(pattern) == nowhere
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "z.zarr"])
+def test_a_url_that_leads_nowhere_is_told_without_libraries(monkeypatch, call, name):
+    monkeypatch.setattr("daskgmm.cli.mistakes.loaded", lambda name: None)
+    url = f"memory://early/{name}"
+    told = call("plan", url, "-k", 3).stderr
+    assert f"{url} does not exist, or its server does not answer. Check" in told
+    inside = "/.zarray" if name.endswith(".zarr") else ""
+    fsspec.filesystem("memory").pipe(f"early/{name}{inside}", b"")
+    try:
+        assert "its server" not in call("plan", url, "-k", 3).stderr
+    finally:
+        fsspec.filesystem("memory").rm("early", recursive=True)

@@ -95,7 +95,7 @@ def test_a_cache_changes_no_bit(folder, call):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--stall-timeout", "soon"), "--stall-timeout soon is no time"),
+        (("--stall-timeout", "soon"), "--stall-timeout soon is not a time"),
         (("--retries", -1), "--retries"),
     ],
 )

@@ -121,7 +121,7 @@ def test_labels_of_a_classifier_are_texts(call, model):
     for options, words in (
         ((), "MODEL is a classifier, which was fitted with labels"),
         (("--labels", "day"), "y is the column 'day', which holds times"),
-        (("--labels", "site"), "y contains 'a', which is no class of the fit: 'ash', 'elm'"),
+        (("--labels", "site"), "y contains 'a', which is not a class of the fit: 'ash', 'elm'"),
         (("--labels", "species", "--groups", "site"), "groups is the column 'site', which holds"),
         (("--labels", "species", "--groups", "day"), "Number them in a column of their own"),
     ):

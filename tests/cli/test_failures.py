@@ -43,7 +43,7 @@ def check_failure(folder, call, command, words):
         (("fit", "rows.zarr", "-k", 3, "-o", "no/m.json"), ["no folder no"]),
         ((*FIT, "--weights", "rows.npy"), ["1D"]),
         (("predict", "no.json", "rows.zarr", "-o", "l.zarr"), ["no model file no.json"]),
-        (("predict", "rows.npy", "rows.zarr", "-o", "l.zarr"), ["no model file"]),
+        (("predict", "rows.npy", "rows.zarr", "-o", "l.zarr"), ["not a model file"]),
         (("predict", "rows.zarr", "rows.zarr", "-o", "l.zarr"), ["is a folder"]),
         (("fit", "no.nc", "-k", 3, "-o", "m.json"), ["no.nc does not exist. Check the path"]),
         ((*FIT, "--pca", 4), ["--pca 4 asks"]),
@@ -99,7 +99,7 @@ def test_what_is_no_model_stays(folder, call):
     (folder / "notes.txt").write_text("notes")
     fit = ("fit", "rows.zarr", "-k", 3, "-o", "notes.txt")
     check_failure(folder, call, fit, ["notes.txt exists", "--overwrite"])
-    check_failure(folder, call, (*fit, "--overwrite"), ["no model file"])
+    check_failure(folder, call, (*fit, "--overwrite"), ["not a model file"])
 
 
 def test_a_disk_that_is_full_when_the_model_is_written(folder, call, model, monkeypatch):
@@ -299,7 +299,7 @@ def test_data_are_never_overwritten_by_their_labels(folder, rows, call, model, d
         write_zarr(name, rows, (701, 3))
     result = call("predict", model, data, "-o", out, "--overwrite")
     assert result.exit_code == 1
-    reasons = ("removed", "no group of predictions", "was not left there by a run")
+    reasons = ("removed", "not a group of predictions", "was not left there by a run")
     assert any(reason in result.stderr for reason in reasons)
     np.testing.assert_array_equal(zarr.open_array(data, mode="r")[:], rows)
 
@@ -344,7 +344,7 @@ def test_interrupted(folder, how):
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == ""
-    assert stderr.splitlines()[-1] == "Interrupted; nothing was written."
+    assert stderr.splitlines()[-1].startswith("Interrupted; no model was written. With --check")
     assert "Traceback" not in stderr
     assert entries(folder) == before
 

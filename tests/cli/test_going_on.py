@@ -88,12 +88,25 @@ def test_a_sweep_that_goes_on_says_so(tmp_path):
     [
         ("c", "c holds the sweep so far. The same"),
         ("c.0", "c.0 and so on hold the fits of the classes so far. The same"),
-        ("other", "^$"),
+        (
+            "other",
+            "no model was written, and no checkpoint: c is first written after the",
+        ),
     ],
 )
 def test_an_interruption_says_what_it_leaves(folder, there, said):
     (folder / there).write_text("a checkpoint")
     with pytest.raises(KeyboardInterrupt, match=said), interruptible(Address.of("c"), "sweep"):
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_without_a_checkpoint_says_how_to_be_ready_for_one():
+    with (
+        pytest.raises(
+            KeyboardInterrupt, match="With --checkpoint FILE, the same command resumes a fit"
+        ),
+        interruptible(None, "fit"),
+    ):
         raise KeyboardInterrupt
 
 

@@ -89,7 +89,7 @@ LIGHT = {"numpy", "pyarrow", "fsspec"}
                 "fit x.npy -k 2 --classifier -o new.json": "--labels",
                 "fit x.npy -k 2 --structures own -o new.json": "goes with --classifier",
                 "fit x.npy -k 2 --mean-precision-prior 2 -o new.json": "goes with --bayesian",
-                "predict x.npy old.json -o new.zarr": "x.npy is no model file",
+                "predict x.npy old.json -o new.zarr": "x.npy is not a model file",
                 "predict old.json x.npy -o new.csv": "new.csv ends in .csv",
                 "predict old.json x.npy -o old.parquet": "old.parquet exists",
                 "sample old.json --rows 9 -o old.json": "--out old.json is MODEL",

@@ -204,8 +204,8 @@ def test_wrong_options(here, call, image):
     zarr.create_array("i.zarr", data=image, chunks=(16, 40, 3))
     np.save("rows.npy", image.reshape(-1, 3))
     for arguments, code, words in (
-        (("i.zarr", "--features", "3"), 2, "is no axis"),
-        (("i.zarr", "--features", "a,,b"), 2, "no list of names"),
+        (("i.zarr", "--features", "3"), 2, "is not an axis"),
+        (("i.zarr", "--features", "a,,b"), 2, "not a list of names"),
         (("i.zarr", "--variables", "u"), 1, "single array"),
         (("i.zarr", "--columns", "u"), 2, "--columns is for Parquet"),
         (("rows.npy", "--features", "0"), 2, "--variables and --features are for"),

@@ -137,7 +137,7 @@ def changed(path, **entries):
         ({"means": "abc"}, "damaged"),
         ({"covariances": [[1.0]]}, "damaged: 'covariances' has the shape"),
         ({"n_features": 7}, "damaged: 'means' has the shape"),
-        ({"settings": {"covariance_type": "round"}}, "'round' is none of full, tied, diag"),
+        ({"settings": {"covariance_type": "round"}}, "'round' is not one of full, tied, diag"),
         ({"settings": {"colour": "red"}}, "damaged: .*colour"),
         ({"settings": None}, "damaged"),
         ({"lower_bounds": None}, "damaged"),

@@ -90,7 +90,7 @@ def test_errors_of_parquet_name_options(folder, call, rows):
         ((*FIT, "--noise", "--pca", 2), "Set pca=None (--pca)"),
         ((*FIT, "--tails", "contaminated", "--prior", "conjugate"), "with a prior"),
         ((*ADAPT, "--parameters", "mean"), "'mean' is not made of weights, means"),
-        ((*SWEEP, "--plot", "p.txt"), "no name of a picture"),
+        ((*SWEEP, "--plot", "p.txt"), "not the name of a picture"),
         ((*PREDICT, "--outputs", "nope"), "outputs names 'nope' (--outputs)"),
     ],
 )

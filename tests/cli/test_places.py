@@ -82,7 +82,7 @@ def test_json_of_others_is_no_model(inputs, call):
     for place in ("rows.zarr/zarr.json", "map.geojson"):
         refused = call("fit", "rows.zarr", "-k", 2, "-o", place, "--overwrite")
         assert refused.exit_code == 1
-        assert "is no model file" in refused.stderr
+        assert "is not a model file" in refused.stderr
     assert bytes_of(inputs) == before
 
 

@@ -69,7 +69,7 @@ def test_classifiers(folder, call, rows):
     [
         (("rows.npy", "-o", "rows.npy"), 2, "is DATA"),
         (("-o", "model.json"), 2, "is MODEL"),
-        (("-o", "a.txt"), 2, "no name of a picture"),
+        (("-o", "a.txt"), 2, "not the name of a picture"),
         (("-o", "no/a.png"), 1, "no folder"),
         (("--kind", "merging"), 2, "name DATA"),
         (("rows.npy", "--kind", "profiles"), 2, "Leave it out"),

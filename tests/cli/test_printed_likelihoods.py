@@ -36,7 +36,7 @@ def test_fit_and_info_print_what_score_measures(rows, call, k):
     assert "reg_covar" in fitted.stderr  # a ScaleWarning
     mixture = load_model("m.json")
     score = mixture.score(rows)
-    assert score - mixture.lower_bound_ > 0.2  # nats a row
+    assert score - mixture.lower_bound_ > 0.2  # nats per row
     info = call("info", "m.json").output
     for text in (fitted.stdout, info):
         assert printed(text) == [pytest.approx(score, abs=1e-4)]

@@ -103,10 +103,10 @@ def test_plain_lines(capsys, monkeypatch):
     mixture = GaussianMixture(3, random_state=0, tol=1e-6)
     with show(Forecast(mixture.tol, mixture.max_iter)) as listen:
         mixture.fit(clusters(2000), listen=listen)
-    survey, start, *lines = capsys.readouterr().err.splitlines()
+    survey, start, beside, *lines = capsys.readouterr().err.splitlines()
     assert survey.startswith("survey  2,000 rows  48 kB")
     assert start.startswith("start  best of 5 on a sample of 2,000 rows")
-    assert start.endswith("  scikit-learn's start ends as well, and EM begins from that")
+    assert beside == "  EM begins at scikit-learn's start, which ends as high"
     assert len(lines) == mixture.n_iter_
     assert all(LINE.fullmatch(line) for line in lines)
 

@@ -39,4 +39,4 @@ def test_parquet_without_the_targets(folder, rows, call):
 def test_all_columns_of_an_array_without_names(model, call):
     done = call("regress", model, "rows.npy", "--targets", "2", "--out", "r.zarr")
     assert done.exit_code == 1
-    assert "regress takes those that are no targets" in done.stderr
+    assert "regress takes those that are not targets" in done.stderr

@@ -26,4 +26,4 @@ def test_sample(folder, call, model):
 def test_no_number_of_rows(folder, call, model, number):
     refused = call("sample", model, "--rows", number, "-o", "s.zarr")
     assert refused.exit_code == 2
-    assert "no number of rows" in refused.stderr
+    assert "not a number of rows" in refused.stderr

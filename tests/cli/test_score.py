@@ -13,7 +13,7 @@ from daskgmm.models.model_file import save_model
 def test_numbers(model, fitted, rows, call):
     done = call("score", model, "rows.zarr")
     assert done.exit_code == 0, done.output
-    assert f"{fitted.score(rows):.10g}  nats a row" in done.stdout
+    assert f"{fitted.score(rows):.10g}  nats per row" in done.stdout
     weights = np.random.default_rng(0).uniform(0, 1, len(rows))
     np.save("w.npy", weights)
     done = call("score", model, "rows.npy", "--weights", "w.npy", "--json")

@@ -60,7 +60,7 @@ def test_a_column_of_weights_is_no_feature(frame, call):
     [
         (("--columns", "a,zz"), 1, "no column 'zz'"),
         (("--columns", "a,name"), 1, "'name'"),
-        (("--columns", "a,a"), 2, "no list of names"),
+        (("--columns", "a,a"), 2, "not a list of names"),
         (("--columns", "a", "--weight-column", "zz"), 1, "no column 'zz'"),
         (("--columns", "a", "--variables", "b"), 2, "Choose from tables with --columns"),
         (("--columns", "a", "--weights", "w", "--weight-column", "n"), 2, "both name"),

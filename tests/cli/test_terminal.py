@@ -65,8 +65,6 @@ def test_messages_of_commands(folder, call, monkeypatch, command, told):
 def test_a_fit_that_has_nearly_converged_is_not_said_to_have_missed_its_tolerance():
     mixture = SimpleNamespace(n_iter_=2, max_iter=2, tol=1e-3, gap_estimate_=2.5e-6)
     told = not_converged(mixture, None)
-    assert "only 2.5e-06 nats a row are predicted to be left, but another iteration has" in told
+    assert "remaining gain is only 2.5e-06 nats per row, but another iteration has" in told
     mixture.gap_estimate_ = 2.5e-5
-    assert "2.5e-05 nats a row are predicted to be left, and tol / 100, 1.0e-05," in not_converged(
-        mixture, "c"
-    )
+    assert "gain is 2.5e-05 nats per row, and tol / 100 is 1.0e-05." in not_converged(mixture, "c")

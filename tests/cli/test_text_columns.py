@@ -16,7 +16,7 @@ from tests.cli.data import clusters
 
 PATHS = ("t.csv", "t.parquet", "d")
 FIT = ("fit", "-k", 2, "--max-iter", 5, "--tol", 1, "-o", "m.json")
-LINE = "name (text), kind (%s) left out; features: a, b, c. --columns chooses.\n"
+LINE = "name (text), kind (%s) left out; features: a, b, c. To choose others, use --columns.\n"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_what_has_a_part_of_its_own_is_not_left_out(frame, call, path):
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        (["1.5", "?", "2"] * 100, "of texts that are numbers mostly, such as '1.5', beside '?'"),
+        (["1.5", "?", "2"] * 100, "that contains mostly numbers, such as '1.5', beside '?'"),
         (["1,5", "low", "2,5"] * 100, "such as '1,5', beside 'low'"),
     ],
 )
@@ -135,7 +135,7 @@ def test_every_kind_of_column_that_is_no_number_is_told_once(frame, call, path):
         told = " ".join(done.stderr.split())
         for name in named:
             assert f"{name} ({name.replace('_', ' ')})" in told
-        assert told.count("left out; features: a, b, c. --columns chooses.") == 1
+        assert told.count("left out; features: a, b, c. To choose others, use --columns.") == 1
     for command in ("predict", "impute"):
         done = call(command, "m.json", path, "-o", f"{command}.parquet")
         assert done.exit_code == 0, done.output
@@ -182,7 +182,7 @@ def test_names_with_commas_stand_in_quotes(frame, call):
     assert drawn.exit_code == 0, drawn.output
     assert call(*FIT, "t.parquet", "--columns", '"lat, deg,c').exit_code in (1, 2)
     left_out = unwrapped(call(*FIT, "t.parquet", "--overwrite").stderr)
-    assert 'features: "lat, deg", "say ""b""", c. --columns chooses.' in left_out
+    assert 'features: "lat, deg", "say ""b""", c. To choose others, use --columns.' in left_out
 
 
 @pytest.mark.parametrize("many", [2, 300])
@@ -198,7 +198,7 @@ def test_what_is_left_out_is_told_in_lines_of_80_columns(frame, call, many):
     assert all(line.startswith("  ") for line in lines[1:])
     told = " ".join(done.stderr.split())
     assert told.startswith("wide.parquet: the name of it (text), comment_on_it_0 (text), ")
-    assert told.endswith(". --columns chooses.")
+    assert told.endswith(". To choose others, use --columns.")
     if many == 2:
         assert "left out; features: measurement_number_0, measurement_number_1." in told
     else:

@@ -25,7 +25,7 @@ def test_it_is_that_of_the_library(call, model):
     given = ("--forget", 0.5, "--weights", "w.npy", "--max-iter", 2)
     done = call("update", "model.json", "x.npy", "-o", "new.json", *given)
     assert done.exit_code == 0, done.output
-    assert "new.json: holds rows of the weight 500; the new ones had -" in done.stdout
+    assert "new.json: 500 rows by weight so far; log likelihood of the new ones -" in done.stdout
     x, w = np.load("x.npy"), np.load("w.npy")
     assert_array_equal(load_model("new.json").means_, model.update(x, 0.5, w, max_iter=2).means_)
     said = call("info", "new.json").stdout

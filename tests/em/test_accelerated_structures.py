@@ -93,7 +93,7 @@ def test_what_the_last_passes_gained_doubts_a_quadratic_model():
 
 
 def test_the_objective_of_principal_components_does_not_fall_beside_a_column_of_large_units():
-    """By 8e-4 nats a row it did, where proposals had a noise of their own in that column."""
+    """By 8e-4 nats per row it did, where proposals had a noise of their own in that column."""
     random, d, n = np.random.default_rng(2), 70, 400
     loadings, labels = random.normal(size=(K, 2, d)), random.integers(K, size=n)
     x = 0.3 * random.normal(size=(K, d))[labels]

@@ -19,7 +19,7 @@ def gap(x, k, seed, **settings):
 
 @pytest.mark.parametrize(("name", "seed"), [("diabetes", 0), ("faithful", 0), ("crabs", 1)])
 def test_no_model_is_less_likely_than_the_fit_alone(name, seed):
-    """They were by 0.028, 0.012 and 0.006 nats a row."""
+    """They were by 0.028, 0.012 and 0.006 nats per row."""
     assert gap(SMALL_SETS[name].rows(), 5, seed) <= NEAR
 
 

@@ -132,8 +132,8 @@ def last(**changes):
 STATES = {
     "converged at once": (current(converged=True, iterations=()), "converged without"),
     "iterations of others": (last(iteration=7), "iterations are not numbered"),
-    "a bound of NaN": (last(lower_bound=math.nan), "a lower bound is no number"),
-    "an infinite bound": (last(lower_bound=math.inf), "a lower bound is no number"),
+    "a bound of NaN": (last(lower_bound=math.nan), "a lower bound is not a number"),
+    "an infinite bound": (last(lower_bound=math.inf), "a lower bound is not a number"),
     "no such search": (search(kind="walk"), "its search is 'walk'"),
     "steps of NaN": (search(radius=math.nan), "'radius' is nan"),
     "steps back": (search(longest=-1.0), "'longest' is -1.0"),

@@ -126,6 +126,17 @@ def test_no_page_scrolls_sideways_on_a_phone(built):
 
 
 @pytest.mark.slow
+def test_pages_load_nothing_from_the_network(built):
+    """Formulas are MathML, and styles, scripts and pictures lie beside the pages."""
+    for page in built.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="(https?:[^"]*)"', text)
+        loaded += re.findall(r'<link rel="(?:stylesheet|preload)"[^>]* href="(https?:[^"]*)"', text)
+        assert loaded == [], page
+    assert "<mover" in (built / "api.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_what_llms_txt_names_exists(built):
     listed = re.findall(r"\]\((.*?)\)", (built / "llms.txt").read_text(encoding="utf-8"))
     assert listed

@@ -118,7 +118,7 @@ def test_an_unknown_one_is_refused_before_a_row_is_read(x):
     with (
         dask.config.set({"daskgmm.backend": "gpu"}),
         pytest.raises(
-            ValueError, match=r"daskgmm\.backend is 'gpu', which is none of numpy, .*, mine"
+            ValueError, match=r"daskgmm\.backend is 'gpu', which is not one of numpy, .*, mine"
         ),
     ):
         GaussianMixture(2).fit(x, listen=events.append)

@@ -50,8 +50,8 @@ def x():
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (lambda *about: None, "its pseudo_moments returned a NoneType, and no PseudoMoments"),
-        (lambda *about: np.ones(3), "returned a ndarray, and no PseudoMoments"),
+        (lambda *about: None, "its pseudo_moments returned a NoneType instead of PseudoMoments"),
+        (lambda *about: np.ones(3), "returned a ndarray instead of PseudoMoments"),
         (
             lambda k, mean, *about: EVEN.pseudo_moments(3, np.zeros(5), *about),
             r"means of shape \(3, 5\); 2 components of 2 features need the shape \(2, 2\)",

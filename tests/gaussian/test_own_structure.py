@@ -75,7 +75,7 @@ def test_a_file_of_a_structure_that_is_not_in_the_table_is_not_damaged(x, tmp_pa
     )
     monkeypatch.delitem(STRUCTURES, "shared-axes")
     with pytest.raises(
-        ModelFileError, match=r"cannot be read here.*'shared-axes' is none of full, tied"
+        ModelFileError, match=r"cannot be read here.*'shared-axes' is not one of full, tied"
     ):
         load_model(tmp_path / "m.json")
 

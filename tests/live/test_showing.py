@@ -68,7 +68,7 @@ def test_a_fit_is_shown_in_one_place_of_its_cell(cell):
     assert f"objective {mixture.lower_bound_:.5f}" in lines[-1]
     assert "converged after" in lines[-1]
     last = cell.shown[-1]["text/html"]
-    assert f"{mixture.lower_bound_:.6f} nats a row after {mixture.n_iter_} iteration" in last
+    assert f"{mixture.lower_bound_:.6f} nats per row after {mixture.n_iter_} iteration" in last
     assert "<script" not in last
 
 
@@ -151,7 +151,7 @@ def test_a_late_display_knows_what_came_before(cell, monkeypatch):
         display(iterated(2, -3.25, 0.25))
         now[0] = 15.0
     assert "iteration 3" in cell.shown[1]["text/plain"]
-    assert "nats a row after 2 iterations" in cell.shown[-1]["text/html"]
+    assert "nats per row after 2 iterations" in cell.shown[-1]["text/html"]
     assert "done after 15 s" in cell.shown[-1]["text/plain"]
 
 

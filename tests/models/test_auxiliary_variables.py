@@ -32,7 +32,7 @@ def ocean():
     )
 
 
-OF_NUMBERS = pytest.mark.filterwarnings("ignore:The variable .* of X is no feature")
+OF_NUMBERS = pytest.mark.filterwarnings("ignore:The variable .* of X is not a feature")
 
 
 @OF_NUMBERS
@@ -50,11 +50,11 @@ def test_a_dataset_as_it_is(lazy, tmp_path):
 
 
 def test_what_could_be_a_feature_is_not_left_out_without_a_word():
-    with pytest.warns(UserWarning, match="is no feature") as caught:
+    with pytest.warns(UserWarning, match="is not a feature") as caught:
         GaussianMixture(**SETTINGS).fit(ocean())
     said = " ".join(str(each.message) for each in caught)
-    assert "'sst_flag' of X is no feature, as another one names it in its attribute anc" in said
-    assert "'cell_area' of X is no feature" in said
+    assert "'sst_flag' of X is not a feature, as another one names it in its attribute anc" in said
+    assert "'cell_area' of X is not a feature" in said
     assert "y_edges" not in said
     assert "level" not in said
 

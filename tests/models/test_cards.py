@@ -84,7 +84,7 @@ def test_numbers_are_those_of_the_attributes_and_names_are_escaped():
         expected = np.sqrt(np.diag(FITTED.covariances_[k]))
         assert deviations == pytest.approx(expected, abs=5e-3)
     criteria = FITTED.criteria_
-    assert facts["log likelihood"] == f"{criteria['log_likelihood']:.6g} nats a row"
+    assert facts["log likelihood"] == f"{criteria['log_likelihood']:.6g} nats per row"
     assert facts["BIC"].startswith(f"{criteria['bic']:,.1f} (17 free parameters, n = 600 rows)")
     assert facts["fit"] == f"converged after {FITTED.n_iter_} iterations"
     assert facts["settings"] == repr(FITTED)
@@ -135,7 +135,7 @@ def test_warnings_stay_in_sight(recwarn):
 
 def test_every_kind_of_mixture_has_a_card(tmp_path):
     bayesian = BayesianGaussianMixture(3, random_state=0, max_iter=300).fit(X)
-    assert f"{bayesian.lower_bound_:.6g} nats a row" in page(bayesian).text
+    assert f"{bayesian.lower_bound_:.6g} nats per row" in page(bayesian).text
     plain = GaussianMixture(3, random_state=0).fit(X)
     plain.save(tmp_path / "m.json")
     given = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]], np.ones((2, 1, 1)))

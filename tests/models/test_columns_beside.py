@@ -111,9 +111,9 @@ def test_features_are_left_out_by_the_call_that_is_said():
 def test_dates_in_arrays_are_refused_by_what_they_are_given_as():
     days = FRAME["day"].to_numpy()
     x = FRAME[["a", "b"]]
-    with pytest.raises(DataError, match=r"labels has dtype.*no labels.*pandas\.factorize"):
+    with pytest.raises(DataError, match=r"labels has dtype.*not labels.*pandas\.factorize"):
         GaussianMixture(2).fit(x, labels=days)
-    with pytest.raises(DataError, match=r"sample_weight has dtype.*are no weights"):
+    with pytest.raises(DataError, match=r"sample_weight has dtype.*are not weights"):
         GaussianMixture(2).fit(x, sample_weight=days)
     with pytest.raises(DataError, match=r"X has dtype.*\(t - t0\)"):
         GaussianMixture(2).fit(np.column_stack([days, days]))

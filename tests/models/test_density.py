@@ -342,7 +342,7 @@ def test_names_and_numbers_of_columns():
         ([3], "Column 3 does not exist"),
         (["a", 0], "'a' is given twice"),
         ([], "No column"),
-        ([1.5], "1.5 is no column"),
+        ([1.5], "1.5 is not a column"),
     ):
         with pytest.raises(SettingError, match=text):
             mixture.marginal(columns)
@@ -371,7 +371,7 @@ def test_names_and_numbers_of_columns():
         ({"covariances": matrices() + np.array([0.0, 1.0, 0.0])}, "component 0 is not symm"),
         ({"covariances": matrices() * [[[1]], [[-1]], [[1]]]}, "component 1 has the variance -"),
         ({"covariances": [*matrices()[:2], np.ones((3, 3))]}, "component 2 is not positive def"),
-        ({"covariances": "none"}, "no array of numbers"),
+        ({"covariances": "none"}, "not an array of numbers"),
         ({"covariance_type": "VEV"}, "whose covariances may be any"),
         ({"covariance_type": "diag"}, r"need the shape \(3, 3\)"),
         ({"feature_names": ["a", "b"]}, "a name for each column"),

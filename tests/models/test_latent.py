@@ -269,8 +269,8 @@ def test_other_mixtures_have_none(x, tmp_path):
     [
         (np.zeros((4, 3)), np.zeros(4, int), r"need the shapes \(n, 2\)"),
         (np.zeros((4, 2)), np.zeros(5, int), r"need the shapes \(n, 2\)"),
-        (np.zeros((4, 2)), np.full(4, 3), "no numbers of the 3 components"),
-        (np.zeros((4, 2)), np.zeros(4), "no numbers of the 3 components"),
+        (np.zeros((4, 2)), np.full(4, 3), "not numbers of the 3 components"),
+        (np.zeros((4, 2)), np.zeros(4), "not numbers of the 3 components"),
     ],
 )
 def test_coordinates_of_another_shape_are_refused(mixture, latent, labels, message):

@@ -320,11 +320,11 @@ def test_where_a_model_may_go(mixture, tmp_path):
     check_free(Address.of(url), overwrite=True)
     for place in ("memory://daskgmm-models/labels.bin", tmp_path / "labels.bin"):
         Address.of(place).replace(b"\x00\x01")
-        with pytest.raises(FileExistsError, match="is no model file"):
+        with pytest.raises(FileExistsError, match="is not a model file"):
             check_free(Address.of(place), overwrite=True)
         Address.of(place).replace(b"")  # what a killed writer may leave where puts are not whole
         check_free(Address.of(place), overwrite=True)
-    with pytest.raises(FileExistsError, match="is no model file"):
+    with pytest.raises(FileExistsError, match="is not a model file"):
         check_free(Address.of(tmp_path), overwrite=True)
 
 
@@ -372,7 +372,7 @@ def test_a_version_that_was_changed_does_not_pass_for_an_old_one(path):
 SPOILED = [
     ({"weights": [0.5, 0.75, -0.25]}, "not all positive or 0"),
     ({"weights": [0.5, 0.25, 0.2]}, "sum 1"),
-    ({"n_iter": 10**30}, "'n_iter' is no count"),
+    ({"n_iter": 10**30}, "'n_iter' is not a count"),
 ]
 SETTINGS = [
     ({"n_components": 4}, "n_components is 4, and there are 3 weights"),

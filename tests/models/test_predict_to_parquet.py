@@ -320,7 +320,7 @@ def test_nothing_is_lost(tmp_path):
     assert_array_equal(pd.read_parquet(source)["name"], FRAME["name"])
     fresh(tmp_path / "folder")
     (tmp_path / "folder" / "notes.txt").write_text("dear to me")
-    with pytest.raises(FileExistsError, match="no folder of Parquet files"):
+    with pytest.raises(FileExistsError, match="not a folder of Parquet files"):
         MIXTURE.predict_to_parquet(FRAME, tmp_path / "folder", overwrite=True)
     with pytest.raises(FileNotFoundError, match="Make it first"):
         MIXTURE.predict_to_parquet(FRAME, tmp_path / "absent" / "out")
@@ -343,7 +343,7 @@ def test_bad_requests(tmp_path):
     with pytest.raises(DataError, match="2 features"):
         NAMELESS.predict_to_parquet(FRAME[["a", "b", "name"]], out, key="name")
     for x in (X, da.from_array(X)):
-        with pytest.raises(TypeError, match="no table"):
+        with pytest.raises(TypeError, match="not a table"):
             MIXTURE.predict_to_parquet(x, out)
     with pytest.raises(SourceError, match="holds no Parquet files"):
         MIXTURE.predict_to_parquet("x.zarr", out)

@@ -331,7 +331,7 @@ def test_nothing_is_lost(rows: np.ndarray, mixture: GaussianMixture, tmp_path: P
     mixture.predict_to_zarr(rows[:10], out, overwrite=True)
     assert opened(out).sizes["row"] == 10
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FileExistsError, match="no group of predictions"):
+    with pytest.raises(FileExistsError, match="not a group of predictions"):
         mixture.predict_to_zarr(rows, tmp_path / "folder", overwrite=True)
     with pytest.raises(FileNotFoundError, match="Make it first"):
         mixture.predict_to_zarr(rows, tmp_path / "absent" / "out.zarr")

@@ -178,7 +178,7 @@ def test_command_line(x, tmp_path, capsys):
     for wrong, said in (
         ("other:mean_count=1", "not one of 'conjugate', 'dirichlet'"),
         ("conjugate:count=1", "has the hyperparameters mean_count, mean, degrees"),
-        ("conjugate:mean_count=x", "no number of a hyperparameter"),
+        ("conjugate:mean_count=x", "not a number of a hyperparameter"),
         ("conjugate:mean_count=-1", "at least 0"),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -110,5 +110,5 @@ def test_single_precision():
 
 
 def test_other_columns_are_refused():
-    with pytest.raises(ValueError, match="takes those that are no targets"):
+    with pytest.raises(ValueError, match="takes those that are not targets"):
         three().regress(X, targets=1)

@@ -119,7 +119,7 @@ def test_to_zarr(tmp_path):
     assert zarr.open_array(str(out), mode="r").shape == (10, 3)
     assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
     (tmp_path / "kept").mkdir()
-    with pytest.raises(FileExistsError, match="no Zarr array"):
+    with pytest.raises(FileExistsError, match="not a Zarr array"):
         mixture.sample_to_zarr(10, tmp_path / "kept", overwrite=True)
     with pytest.raises(FileNotFoundError, match="no folder"):
         mixture.sample_to_zarr(10, tmp_path / "none" / "x.zarr")

@@ -114,7 +114,7 @@ def test_weights_of_a_sweep(tmp_path):
 
 def test_a_name_that_is_neither_column_nor_path(tmp_path):
     with pytest.raises(
-        SourceError, match=r"'m', which is no column of X \(those are 'a', 'b', 'c'"
+        SourceError, match=r"'m', which is not a column of X \(those are 'a', 'b', 'c'"
     ):
         fitted(stored(FRAME, tmp_path), "m")
 

@@ -77,7 +77,7 @@ def test_counts_are_repeated_rows(mixture):
 
 
 def test_criteria_of_the_fit_are_those_of_its_rows(mixture):
-    """A fit driven to 1e-8 nats a row differs by no more, 2 n times over."""
+    """A fit driven to 1e-8 nats per row differs by no more, 2 n times over."""
     assert mixture.gap_estimate_ < 1e-8
     assert mixture.criteria_["n"] == pytest.approx(KISH, rel=1e-12)
     for name in ("aic", "bic"):

@@ -103,7 +103,7 @@ def test_heldout_is_better_where_higher_and_has_its_errors(table):
     best = int(np.argmax(table["heldout"]))
     assert_array_equal(ring(ax).get_xydata(), [[9, table["heldout"][best]]])
     assert ax.texts[0].xyann[1] > 0
-    assert "nats a row" in ax.get_ylabel()
+    assert "nats per row" in ax.get_ylabel()
     assert "higher is better" in ax.get_ylabel()
     bars = np.concatenate([each.get_segments() for each in ax.collections if _has_segments(each)])
     assert len(bars) == len(KS) * len(TYPES)

@@ -27,7 +27,7 @@ def test_convergence(fitted):
     x, y = ax.lines[0].get_data()
     assert_array_equal(y, fitted[0].lower_bounds_)
     assert x[0] == 1
-    assert ax.get_ylabel() == "objective\n(nats a row)"
+    assert ax.get_ylabel() == "objective\n(nats per row)"
     gap = plot.convergence(fitted[0], gap=True)
     assert gap.get_yscale() == "log"
     assert np.isnan(gap.lines[0].get_ydata()).any()  # of the best one
@@ -68,7 +68,7 @@ def test_the_bars_of_a_timeline(tmp_path):
     ax = plot.timeline(EVENTS)
     survey = ax.patches[0]
     assert_allclose((survey.get_width(), survey.get_height()), (0.5, 2.0))
-    assert ax.get_ylabel() == "rows a second (thousands)"
+    assert ax.get_ylabel() == "rows per second (thousands)"
     path = tmp_path / "run.jsonl"
     lines = [{"event": "FitStarted"}, as_dict(replace(EVENTS[0], seconds=7.0))]
     lines += [{"event": "FitStarted"}, *map(as_dict, EVENTS)]

@@ -161,7 +161,7 @@ def test_no_map(ocean):
         (three, r"isel\(time=0\)"),
         (np.zeros(12, int), "reshape"),
         (posterior, "posterior_map"),
-        (np.full((2, 2), 0.3), "no labels"),
+        (np.full((2, 2), 0.3), "not labels"),
         (np.arange(100).reshape(10, 10), "100 labels"),
     ):
         with pytest.raises(SettingError, match=said):

@@ -173,8 +173,8 @@ def test_other_data_or_settings_are_refused_by_name(settings, rows, weights, wor
         (lambda content: content.replace(b"base64", b"base46", 1), "damaged"),
         (lambda content: content.replace(b'"rows": 3000', b'"rows": 3001', 1), "damaged"),
         (lambda content: b"\x89HDF" + content, "damaged"),
-        (lambda content: b'{"format": "something"}', "no checkpoint of daskgmm"),
-        (lambda content: b"[1, 2]", "no checkpoint of daskgmm"),
+        (lambda content: b'{"format": "something"}', "not a checkpoint of daskgmm"),
+        (lambda content: b"[1, 2]", "not a checkpoint of daskgmm"),
         (lambda content: content.replace(b'version": 2,', b'version": 9,'), "reads 2"),
     ],
 )  # fmt: skip

@@ -133,10 +133,10 @@ def test_a_partition_of_another_type_than_the_frame_says(kind, first, second):
         ("float32", [0.1, 1.0], "float64 values that do not fit float32"),
         ("float32", [2**24 + 1, 1], "int64 values that do not fit float32"),
         ("float32", [1e300, 1.0], r"astype\(\{'a': 'float64'\}\)"),
-        ("int64", pd.to_datetime(["2020", "2021"]), "datetime64.* no number"),
-        ("float64", pd.to_timedelta([1, 2]), "timedelta64.* no number"),
-        ("float64", pd.Series(["x", "y"]), "no number"),
-        ("float64", [1j, 2j], "complex128 .* no number"),
+        ("int64", pd.to_datetime(["2020", "2021"]), "datetime64.* not a number"),
+        ("float64", pd.to_timedelta([1, 2]), "timedelta64.* not a number"),
+        ("float64", pd.Series(["x", "y"]), "not a number"),
+        ("float64", [1j, 2j], "complex128 .* not a number"),
     ],
 )
 def test_a_partition_that_does_not_fit_what_the_frame_says(kind, values, message):

@@ -136,7 +136,7 @@ def test_it_is_fitted_swept_and_predicted(x, data):
     assert mixture.bic(x) == pytest.approx(mixture.bic(frame))
     mixture.predict_to_zarr(x, "p.zarr", ["posterior"], dtype="float64")
     assert_allclose(zarr.open_group("p.zarr")["posterior"], mixture.predict_proba(frame))
-    with pytest.raises(TypeError, match="is no table"):
+    with pytest.raises(TypeError, match="is not a table"):
         mixture.predict_to_parquet(x, "p.parquet")
     assert x in origins(x)
 
@@ -202,7 +202,7 @@ def test_what_is_in_memory_stands_beside_what_is_lazy(x, data):
         for both in ([Numbers(data), beside], [beside, Numbers(data)]):
             labels = np.asarray(mixture.predict(both))
             assert_array_equal(labels, np.concatenate([expected, expected]))
-    with pytest.raises(TypeError, match=r"no table: .* Or have Held\.table return the rows"):
+    with pytest.raises(TypeError, match=r"not a table: .* Or have Held\.table return the rows"):
         mixture.predict_to_parquet(Numbers(data), "p.parquet")
     for opened in (open_data, open_parquet, open_labelled):
         with pytest.raises(TypeError, match=r"A path or URL is needed, and .*Numbers is neither"):

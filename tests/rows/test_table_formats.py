@@ -85,7 +85,7 @@ def test_files_that_are_named_must_be_live(table):
     assert values(live) == LIVE
     [*_, gone] = [str(path) for path in table.rglob("*.parquet") if str(path) not in live]
     for given in (gone, [*live, gone], f"file://{gone}"):
-        with pytest.raises(SourceError, match="is no live file of the Delta Lake table"):
+        with pytest.raises(SourceError, match="is not a live file of the Delta Lake table"):
             open_parquet(given)
 
 

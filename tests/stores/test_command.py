@@ -41,4 +41,4 @@ def test_commands(call, url, weights_url, here, options, tmp_path):
     labels = zarr.open_array(tmp_path / "labels.zarr" / "label", mode="r")[:]
     assert len(labels) == N
     assert set(np.unique(labels)) == {0, 1, 2}
-    assert "the best by bic" in call("sweep", url, "-k", "2,3", "--out", tmp_path / "best.json")
+    assert "the best by BIC" in call("sweep", url, "-k", "2,3", "--out", tmp_path / "best.json")

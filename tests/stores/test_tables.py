@@ -28,7 +28,7 @@ def test_a_delta_table_is_read_by_its_log_as_it_is_now(tmp_path, options, here, 
     removed = {path.name for path in (tmp_path / "t").glob("*.parquet")}
     live = open_parquet(folder, storage_options=backend_options).footers
     [gone] = removed - {footer.address.url.rsplit("/", 1)[1] for footer in live}
-    with pytest.raises(SourceError, match="no live file of the Delta Lake table"):
+    with pytest.raises(SourceError, match="not a live file of the Delta Lake table"):
         open_parquet(f"{folder}/{gone}", storage_options=backend_options)
     store.pipe(f"{folder}-of-iceberg/metadata/v1.metadata.json", b"{}")
     store.pipe(f"{folder}-of-iceberg/data/x.parquet", b"PAR1")

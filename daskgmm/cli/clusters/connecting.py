@@ -51,8 +51,8 @@ def check_address(address: str, given: str) -> None:
     except ValueError as error:
         hint = " Is it a file, for --scheduler-file?" if Path(address).exists() else ""
         raise click.UsageError(
-            f"{address or 'Nothing'}, of {given}, is no address of a Dask scheduler: {error}. Give "
-            f"one such as tcp://host:8786.{hint}"
+            f"{address or 'Nothing'}, of {given}, is not an address of a Dask scheduler: {error}. "
+            f"Give one such as tcp://host:8786.{hint}"
         ) from error
 
 

@@ -55,7 +55,7 @@ def address_in(path: str) -> str:
             fault = "is not there"
         except (OSError, ValueError, KeyError, TypeError) as error:
             # A scheduler that starts now may still write it.
-            fault = f"is no scheduler's file: {error!r}"
+            fault = f"is not a scheduler's file: {error!r}"
         if time.monotonic() > end:
             raise click.ClickException(
                 f"--scheduler-file {path} {fault}, and has not been for {patience:.0f} s. Start "

@@ -39,7 +39,7 @@ def _rows_in(value: str) -> float:
         rows = -1.0
     if not rows >= 0:
         raise click.BadParameter(
-            f"{value!r} is no number of rows, 0 or more; give one such as 16, or one for each "
+            f"{value!r} is not a number of rows, 0 or more; give one such as 16, or one for each "
             "kind of parameter, such as means=16,weights=4."
         )
     return rows
@@ -55,7 +55,7 @@ def parameters_in(value: str) -> tuple[str, ...]:
 
 
 @command(
-    short_help="Adapt a mixture to few rows; write a new model file.",
+    short_help="Adapt a mixture to a few rows and write a new model file.",
     example="daskgmm adapt model.json few.zarr --relevance 16 --out adapted.json",
 )
 @options.model_and_data
@@ -63,21 +63,28 @@ def parameters_in(value: str) -> tuple[str, ...]:
 @options.several(
     "--relevance", metavar="ROWS|NAME=ROWS,...", parse=relevance_in, default=("16",),
     show_default=True,
-    help="Rows of DATA for which a component is half theirs and half that of MODEL; or of each "
-    "kind of parameter, as means=16,weights=4.",
+    help=(
+        "Number of rows in DATA at which a component lies halfway between DATA and MODEL; or one "
+        "number for each kind of parameter, for example means=16,weights=4."
+    ),
 )  # fmt: skip
 @options.several(
     "--parameters", metavar="NAMES", parse=parameters_in,
-    help="What to adapt: weights, means, covariances.  [default: means, or what --relevance names]",
+    help=(
+        "Parameters to adapt: weights, means, covariances.  [default: means, or those in "
+        "--relevance]"
+    ),
 )  # fmt: skip
 @click.option(
     "--n-iter", type=click.IntRange(1), default=1, show_default=True,
-    help="Passes over DATA; each takes the responsibilities under the result of the one before.",
+    help="Number of passes over DATA; each one starts from the result of the previous one.",
 )  # fmt: skip
 @click.option(
     "--missing", type=click.Choice(["error", "drop"]),
-    help="What becomes of rows that miss a value, here and where NEW is used.  [default: as in "
-    "MODEL]",
+    help=(
+        "How to treat rows with missing values, here and when NEW is used.  [default: as in "
+        "MODEL]"
+    ),
 )  # fmt: skip
 @choosing
 @weighing
@@ -93,9 +100,9 @@ def adapt(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Adapt MODEL to the rows of DATA, as a background model of speech to a speaker.
+    """Adapt MODEL to the rows of DATA, for example a speech model to one speaker.
 
-    DATA are opened as they were for the fit; options say otherwise.
+    DATA are opened as for the fit, unless options say otherwise.
     """
     relevance = settings["relevance"]
     settings["parameters"] = asked_parameters(relevance, settings["parameters"])

@@ -18,13 +18,13 @@ from daskgmm.storage.masking import shown
 
 
 @command(
-    short_help="Say how two mixtures differ, and what both say of the same rows.",
+    short_help="Compare two mixtures, with each other and on the same rows.",
     example="daskgmm compare old.json new.json pixels.zarr",
 )
 @click.argument("model_a", type=PLACE)
 @click.argument("model_b", type=PLACE)
 @click.argument("data", type=PLACE, required=False, default="")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, all numbers of it.")
+@click.option("--json", "as_json", is_flag=True, help="Write all numbers as JSON.")
 @MISSING_ROWS
 @choosing
 @weighing
@@ -33,12 +33,12 @@ from daskgmm.storage.masking import shown
 def compare(
     model_a: str, model_b: str, data: Data, missing: str | None, workers: Workers, as_json: bool
 ) -> None:
-    """Say how MODEL_A and MODEL_B differ: size, criteria, components in pairs, divergence.
+    """Compare MODEL_A and MODEL_B: size, criteria, matched components, divergence.
 
-    With DATA also what both say of its rows, from one read: the difference of their log-likelihoods
-    with its standard error, and how far their labels agree. DATA are opened as they were for the
-    fit of MODEL_A; options say otherwise. Models of different columns are compared over some that
-    both have: --columns.
+    With DATA, also compare them on its rows, in one read: the difference of their log-likelihoods
+    with its standard error, and how far their labels agree. DATA are opened as for the fit of
+    MODEL_A, unless options say otherwise. To compare models of different columns, name some that
+    both have with --columns.
     """
     places = data.places | {"DATA": data.path or None}
     check_apart({"MODEL_A": model_a, "MODEL_B": model_b, **places, **workers.places}, {})

@@ -19,7 +19,7 @@ MEGA = 1_000_000
 
 
 @command(
-    short_help="Write CSV files as Parquet, which is read in chunks.",
+    short_help="Convert CSV files to Parquet, which is read in chunks.",
     example="daskgmm convert table.csv --out table.parquet",
 )
 @click.argument("csv", nargs=-1, required=True, type=PLACE)
@@ -32,27 +32,32 @@ MEGA = 1_000_000
     help="Parquet file to write, a path or URL.",
 )
 @click.option(
-    "--delimiter", metavar="TEXT", help="Character between fields.  [default: as in the first line]"
+    "--delimiter", metavar="TEXT", help="Field separator.  [default: found in the first line]"
 )
-@click.option("--decimal", default=".", show_default=True, help="Decimal point of numbers.")
+@click.option("--decimal", default=".", show_default=True, help="Decimal separator.")
 @click.option("--encoding", default="utf8", show_default=True, help="Encoding of the files.")
 @click.option(
     "--missing", multiple=True, metavar="TEXT",
-    help="Text that stands for a missing value, besides an empty field and NA, NaN and null; may "
-    "be given several times.",
+    help=(
+        "Text that marks a missing value, besides an empty field, NA, NaN and null; can be "
+        "repeated."
+    ),
 )  # fmt: skip
 @click.option(
     "--header/--no-header", default=None,
-    help="Whether the first line has the names of columns.  [default: unless it has numbers alone]",
+    help=(
+        "Whether the first line contains column names.  [default: yes, unless all its fields are "
+        "numbers]"
+    ),
 )  # fmt: skip
 @options.storage_options
 @IMPORT
 @options.overwrite
 @options.quiet
 def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> None:
-    """Write the rows of CSV files as one Parquet file; a column has a type that fits all values.
+    """Convert CSV files to one Parquet file; each column gets a type that fits all values.
 
-    Memory is bounded, and OUT appears when it is whole. Files may be compressed.
+    Memory use is bounded, and OUT appears only when it is complete. Files may be compressed.
     """
     check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with at_once():

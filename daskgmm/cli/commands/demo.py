@@ -21,7 +21,7 @@ from daskgmm.cli.reporting import tell
 )
 @click.option(
     "--image", type=click.Choice(["china.jpg", "flower.jpg"]), default="flower.jpg",
-    show_default=True, help="Photograph, one that scikit-learn comes with.",
+    show_default=True, help="Photograph to segment; scikit-learn ships both.",
 )  # fmt: skip
 @click.option(
     "--components", "-k", type=click.IntRange(1), default=5, show_default=True,

@@ -19,19 +19,21 @@ from daskgmm.cli.places import check_apart
 
 
 @command(
-    short_help="Test whether data are from a mixture; say what has moved.",
+    short_help="Test whether data still follow a mixture, and show what moved.",
     example="daskgmm drift model.json new.zarr --level 0.01",
 )
 @options.model_and_data
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, all numbers of it.")
+@click.option("--json", "as_json", is_flag=True, help="Write all numbers as JSON.")
 @click.option(
     "--level", type=click.FloatRange(0, 1, min_open=True), metavar="P",
-    help="End with exit code 4 if p is below, as 0.01.  [default: never]",
+    help="Exit with code 4 if p is below this level, for example 0.01.  [default: never]",
 )  # fmt: skip
 @click.option(
     "--least", type=click.FloatRange(0), default=0.0, metavar="NATS", show_default=True,
-    help="With --level: only if the change is of so many nats a row and more, as 0.001. With many "
-    "rows every difference is beyond chance.",
+    help=(
+        "With --level: exit with code 4 only if the change is at least this large, in nats per "
+        "row, for example 0.001. With many rows, even tiny differences are significant."
+    ),
 )  # fmt: skip
 @WHOLE_ROWS
 @choosing
@@ -47,9 +49,9 @@ def drift(
     level: float | None,
     least: float,
 ) -> None:
-    """Test whether the rows of DATA are from MODEL, in one pass; say what has moved.
+    """Test in one pass whether the rows of DATA still follow MODEL, and show what moved.
 
-    DATA are opened as they were for the fit; options say otherwise.
+    DATA are opened as for the fit, unless options say otherwise.
     """
     if least and level is None:
         raise click.UsageError("--least goes with --level: it says which changes end with code 4.")

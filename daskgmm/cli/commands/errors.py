@@ -19,14 +19,16 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
 
 
 @command(
-    short_help="Write standard errors of the parameters of a mixture.",
+    short_help="Show the standard errors of the parameters of a mixture.",
     example="daskgmm errors model.json pixels.zarr",
 )
 @options.model_and_data
 @click.option(
     "--groups", metavar="COLUMN|PATH",
-    help="Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows of "
-    "different groups are independent.  [default: blocks of neighbouring rows]",
+    help=(
+        "Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows in "
+        "different groups count as independent.  [default: blocks of neighbouring rows]"
+    ),
 )  # fmt: skip
 @LABELS
 @NOISE_VARIANCE
@@ -36,9 +38,9 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
 )  # fmt: skip
 @click.option(
     "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
-    show_default=True, help="Probability that an interval covers its parameter.",
+    show_default=True, help="Coverage probability of the intervals.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, with all covariances.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, including all covariances.")
 @MISSING_ROWS
 @choosing
 @weighing
@@ -56,10 +58,11 @@ def errors(
     workers: Workers,
     weights_are: str | None,
 ) -> None:
-    """Write how uncertain the parameters of MODEL are, which was fitted to DATA.
+    """Show how uncertain the parameters of MODEL are, given the DATA it was fitted to.
 
-    One to three passes over DATA. Neighbouring rows may resemble each other: blocks of them are
-    independent. All is in the units of DATA, and after a fit with --pca along principal axes.
+    This takes one to three passes over DATA. Neighbouring rows may depend on each other; blocks of
+    them count as independent. Errors are in the units of DATA, or along principal axes after a fit
+    with --pca.
     """
     data.check_meaning(weights_are)
     fitted, mixture = fitted_in(model, data.storage_options, missing)

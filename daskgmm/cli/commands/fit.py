@@ -27,20 +27,24 @@ from daskgmm.cli.reporting import fit_report
 
 
 @command(
-    short_help="Fit a mixture to data; write a model file.",
+    short_help="Fit a mixture to data and write a model file.",
     example="daskgmm fit pixels.zarr --components 5 --out model.json",
 )
 @click.argument("data", type=PLACE)
 @click.option(
     "--components", "-k", "n_components", metavar="K", type=options.sizes_in,
-    help="Number of components; with --structures own of each class, several as 1-3.",
+    help=(
+        "Number of components. With --structures own, the numbers to try for each class, for "
+        "example 1-3."
+    ),
 )  # fmt: skip
 @options.covariances(
-    "Structure of the covariances; with --structures own several, as full,VEE.", multiple=False
+    "Covariance structure. With --structures own, the structures to try, for example full,VEE.",
+    multiple=False,
 )
 @click.option(
     "--n-factors", type=click.IntRange(1), metavar="Q",
-    help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",
+    help="Number of factors, with --covariance ppca, factor or mcfa.",
 )  # fmt: skip
 @options.model_out(metavar="MODEL")
 @N_INIT
@@ -57,10 +61,11 @@ from daskgmm.cli.reporting import fit_report
 @options.overwrite
 @options.quiet
 def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings: Any) -> None:
-    """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, CSV or a .npy file.
+    """Fit a mixture to DATA, a path or URL of Zarr, Parquet, NetCDF, CSV or .npy data.
 
-    A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
-    --variables and --features what the features are; of tables with --columns.
+    In a Zarr array of two axes, these are rows and features. For arrays of more axes and for
+    groups of variables, choose the features with --variables and --features; for tables, with
+    --columns.
     """
     given.check_places(out=out)
     fitted: Any = _asked(given, classifier, settings)

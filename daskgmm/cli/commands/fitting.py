@@ -66,7 +66,7 @@ class PriorWith(options.Entries):
                 given[key] = float(number)
             except ValueError:
                 self.fail(
-                    f"{pair!r} is no number of a hyperparameter, such as mean_count=0.1. Arrays "
+                    f"{pair!r} is not a number of a hyperparameter, such as mean_count=0.1. Arrays "
                     "are given from Python."
                 )
         try:
@@ -80,7 +80,7 @@ class PriorWith(options.Entries):
 
 N_INIT = click.option(
     "--n-init", type=click.IntRange(1), default=1, show_default=True,
-    help="Starts to try; the best is kept.",
+    help="Number of starts; the best one is kept.",
 )  # fmt: skip
 INIT = click.option(
     "--init", "init_params", type=click.Choice(names.STARTS), default="kmeans",
@@ -88,12 +88,14 @@ INIT = click.option(
 )  # fmt: skip
 REG_COVAR = click.option(
     "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
-    help="Added to the diagonals of the covariances.",
+    help="Variance added to the diagonals of the covariances.",
 )  # fmt: skip
 PRIOR = click.option(
     "--prior", metavar="NAME[:KEY=NUMBER,...]", type=PriorWith("PRIORS", "priors.table", PRIORS),
-    help="Find the posterior mode under this prior, as conjugate or conjugate:mean_count=0.1; "
-    "no component collapses under that one.",
+    help=(
+        "Find the posterior mode under this prior, for example conjugate (no component "
+        "collapses) or conjugate:mean_count=0.1."
+    ),
 )  # fmt: skip
 EQUAL_WEIGHTS = click.option(
     "--equal-weights", is_flag=True, help="Fix the mixing proportions at 1/k."
@@ -105,23 +107,29 @@ PRECISION = click.option(
 )  # fmt: skip
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-    help="Seed of the starts; a fit with the same seed has the same bits.",
+    help="Seed of the starts. The same seed gives the same model, bit for bit.",
 )  # fmt: skip
 CHECKPOINT = click.option(
     "--checkpoint", metavar="PATH", type=PLACE,
-    help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
+    help=(
+        "Save the state of the fit in this file or URL after each iteration, and resume from it "
+        "if it exists."
+    ),
 )  # fmt: skip
 MISSING = click.option(
     "--missing", type=click.Choice(["error", "drop", MARGINALISE]), default="error",
     show_default=True,
-    help="What becomes of rows that miss a value; marginalise fits with what they have.",
+    help="How to treat rows with missing values: marginalise uses the values that are present.",
 )  # fmt: skip
 STANDARDISE = click.option(
     "--standardise", is_flag=True, help="Divide each feature by its standard deviation."
 )
 PCA = click.option(
     "--pca", metavar="N|FRACTION", type=axes_in,
-    help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
+    help=(
+        "Fit in this number of principal axes, or in the axes that explain this fraction of the "
+        "variance, for example 0.99."
+    ),
 )  # fmt: skip
 
 
@@ -137,7 +145,7 @@ class LogFile(click.File):
 
 LOG_JSON = click.option(
     "--log-json", type=LogFile("a"), metavar="FILE",
-    help="Append every event as a line of JSON ('-' for standard output).",
+    help="Append each event to this file as a line of JSON ('-' for standard output).",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from daskgmm.names import IMPUTED, MARGINALISE
 
 
 @command(
-    short_help="Write data whose gaps are filled as a mixture expects.",
+    short_help="Fill gaps in data with the values that a mixture expects.",
     example="daskgmm impute model.json table.parquet --out filled.parquet",
 )
 @options.model_and_data
@@ -27,11 +27,11 @@ from daskgmm.names import IMPUTED, MARGINALISE
 def impute(
     model: str, data: Data, out: str, workers: Workers, quiet: bool, **settings: Any
 ) -> None:
-    """Write the features of DATA, with what MODEL expects of each value that is missing.
+    """Write the features of DATA with each missing value replaced by what MODEL expects.
 
-    That is its mean given the others of its row. Values that are there stay as they are; Parquet
-    has the names of the columns. DATA are opened as they were for the fit; options say otherwise.
-    If interrupted, the same command goes on.
+    The expected value is the conditional mean given the other values of the row. Values that are
+    present do not change; Parquet output keeps the column names. DATA are opened as for the fit,
+    unless options say otherwise. If interrupted, run the same command again to continue.
     """
     with at_once():
         from daskgmm.models.model_file import load_model

@@ -16,18 +16,21 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Say what a model file, data or predictions are.", example="daskgmm info model.json"
+    short_help="Describe a model file, data or predictions.",
+    example="daskgmm info model.json",
 )
 @click.argument("path", type=PLACE)
 @click.option(
     "--gaps", is_flag=True,
-    help="Count the values that are missing in one read also where data are large or behind a URL: "
-    "of Zarr, NetCDF and .npy, and NaN in Parquet.",
+    help=(
+        "Also count missing values that take a read of the data: in large or remote Zarr, NetCDF "
+        "and .npy data, and NaN in Parquet."
+    ),
 )  # fmt: skip
 @options.storage_options
 @IMPORT
 def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
-    """Say what PATH is: a model, or Zarr, Parquet, NetCDF, CSV or .npy data, or predictions."""
+    """Describe PATH: a model file, Zarr, Parquet, NetCDF, CSV or .npy data, or predictions."""
     with at_once():
         from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.models.fitting.estimator import MixtureEstimator

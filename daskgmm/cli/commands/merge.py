@@ -17,14 +17,14 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Merge components to clusters; write a new model file.",
+    short_help="Merge components into clusters and write a new model file.",
     example="daskgmm merge model.json pixels.zarr --out merged.json",
 )
 @options.model_and_data
 @options.model_out(metavar="NEW")
 @click.option(
     "--n-clusters", type=click.IntRange(1),
-    help="Number of clusters.  [default: the elbow of the entropy]",
+    help="Number of clusters.  [default: at the elbow of the entropy]",
 )  # fmt: skip
 @choosing
 @weighing
@@ -39,9 +39,10 @@ def merge(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Merge components of MODEL that share rows of DATA to clusters.
+    """Merge components of MODEL into clusters where they share rows of DATA.
 
-    The density stays. With NEW, `daskgmm predict --outputs cluster` writes the clusters of rows.
+    The density does not change. Afterwards, `daskgmm predict NEW DATA --outputs cluster` writes
+    the cluster of each row.
     """
     with at_once():
         from daskgmm.counting import counted
@@ -52,7 +53,7 @@ def merge(
     mixture = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
         found = 1 + int(mixture.clusters_.max())
-        click.echo("clusters  mean entropy, nats a row")
+        click.echo("clusters  mean entropy, nats per row")
         for number, entropy in enumerate(mixture.merging_.entropy, start=1):
             click.echo(f"{number:8}  {entropy:.4f}{'  <-' if number == found else ''}")
         k = counted(len(mixture.weights_), "component")

@@ -29,7 +29,7 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Say what a fit will cost, before a byte is read.",
+    short_help="Estimate what a fit will cost, before any data are read.",
     example="daskgmm plan pixels.zarr --components 5",
 )
 @click.argument("data", type=PLACE)
@@ -67,9 +67,9 @@ def plan(
     cache: str | None,
     **settings: Any,
 ) -> None:
-    """Say what a fit to DATA will cost: bytes, batches, passes, memory.
+    """Estimate what a fit to DATA will cost: bytes, batches, passes, memory.
 
-    Takes the settings of `fit`, and refuses those that it refuses.
+    It takes the settings of `fit`, and refuses the same ones.
     """
     with at_once():
         from daskgmm.models.gaussian_mixture import GaussianMixture

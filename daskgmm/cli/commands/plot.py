@@ -34,7 +34,7 @@ MAPS = ("labels", "posterior", "ambiguity")
 
 
 @command(
-    short_help="Draw a model: components, corner plot, profiles, maps, fits.",
+    short_help="Plot a model: components, corner plot, profiles, maps, fits.",
     example="daskgmm plot model.json pixels.zarr --kind corner --out corner.pdf",
 )
 @click.argument("model", type=PLACE)
@@ -42,22 +42,26 @@ MAPS = ("labels", "posterior", "ambiguity")
 @click.option(
     "--kind", type=click.Choice(tuple(READS)), default="components", show_default=True,
     metavar="KIND",
-    help="components (over two features, or one), corner (all pairs of several) on the density of "
-    "DATA, if given; profiles (mean and quantiles of each component), convergence, timeline (DATA: "
-    "the file of --log-json); of DATA merging (the tree of merges) and maps of a grid: labels, "
-    "posterior, ambiguity.",
+    help=(
+        "components (over one or two features) or corner (all pairs of several), over the "
+        "density of DATA if given; profiles (mean and quantiles of each component); convergence; "
+        "timeline (DATA is the file of --log-json); merging (the tree of merges); maps of DATA "
+        "on a grid: labels, posterior, ambiguity."
+    ),
 )  # fmt: skip
 @options.several(
     "--features", "drawn", metavar="NAMES", parse=names_in,
-    help="Names or numbers of the features to draw, as a,b.  [default: those that tell components "
-    "apart best, or all]",
+    help=(
+        "Names or numbers of the features to draw, for example a,b.  [default: those that "
+        "separate the components best, or all]"
+    ),
 )  # fmt: skip
 @click.option(
-    "--component", metavar="NAME", help="Number of the component, or class, of a posterior map."
+    "--component", metavar="NAME", help="Component number, or class, to draw in a posterior map."
 )
 @click.option(
     "--out", "-o", metavar="FILE", type=NewPlace(),
-    help="Picture to write: .png, .pdf or .svg.  [default: MODEL-KIND.png in this folder]",
+    help="Picture to write: .png, .pdf or .svg.  [default: MODEL-KIND.png in the current folder]",
 )  # fmt: skip
 @MISSING_ROWS
 @COLUMNS
@@ -82,10 +86,10 @@ def plot(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Draw MODEL, on the density of the rows of DATA if given; rows are counted in one pass.
+    """Plot MODEL, over the density of the rows of DATA if given, in one pass.
 
-    DATA are opened as they were for the fit; options say otherwise. Of a map of many points every
-    second one, third one and so on is read and predicted.
+    DATA are opened as for the fit, unless options say otherwise. Large maps are thinned: only
+    every second point, every third point and so on is read and predicted.
     """
     _check_kind(kind, rows, drawn, component)
     if rows is None and any(

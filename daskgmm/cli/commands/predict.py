@@ -18,7 +18,7 @@ from daskgmm.names import DTYPES, OUTPUTS
 
 
 @command(
-    short_help="Write labels, posteriors or densities of the rows to disk.",
+    short_help="Write labels, posteriors or densities of rows to disk.",
     example="daskgmm predict model.json pixels.zarr --out labels.zarr",
 )
 @options.model_and_data
@@ -26,18 +26,23 @@ from daskgmm.names import DTYPES, OUTPUTS
 @options.several(
     "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
     type=NamesOf(OUTPUTS, "daskgmm.models.predictions.outputs"),
-    help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
-    "ambiguity, log_density; imputed, DATA with their gaps filled; after merge cluster, "
-    "cluster_posterior; of ppca, factor and mcfa latent, reconstruction_error.",
+    help=(
+        "What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
+        "ambiguity, log_density; imputed (DATA with its gaps filled); cluster and "
+        "cluster_posterior (after merge); latent and reconstruction_error (with ppca, factor or "
+        "mcfa)."
+    ),
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(DTYPES),
-    help="Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.  "
-    "[default: float32; of imputed float64]",
+    help=(
+        "Type of the probabilities; uint8 has steps of 1/255, or 1/254 where rows may be "
+        "missing.  [default: float32; float64 for imputed]"
+    ),
 )  # fmt: skip
 @click.option(
     "--top", type=click.IntRange(1), metavar="M",
-    help="How many of the most probable components the output top holds.  [default: 2]",
+    help="Number of components in the output top, the most probable first.  [default: 2]",
 )  # fmt: skip
 @cuts
 @MISSING_ROWS
@@ -53,11 +58,10 @@ def predict(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Write what MODEL says of each row of DATA to a Zarr group or to Parquet, from one read.
+    """Predict each row of DATA in one read, and write a Zarr group or Parquet.
 
-    Labels and posteriors of a classifier are those of its classes, by their names.
-    DATA are opened as they were for the fit; options say otherwise. If interrupted, the same
-    command goes on.
+    Labels and posteriors of a classifier carry the names of its classes. DATA are opened as for
+    the fit, unless options say otherwise. If interrupted, run the same command again to continue.
     """
     fitted, _ = fitted_in(model, data.storage_options, missing)
     write_outputs(fitted, model, data, out, workers, settings, quiet=quiet)

@@ -21,13 +21,16 @@ def columns_in(value: str) -> tuple[str | int, ...]:
 
 
 @command(
-    short_help="Write means and variances of columns, given the others, to disk.",
+    short_help="Predict columns from the others: write means and variances.",
     example="daskgmm regress model.json table.parquet --targets salt --out salt.zarr",
 )
 @options.model_and_data
 @options.several(
     "--targets", metavar="NAMES", parse=columns_in, required=True,
-    help="Features of MODEL that are told by the others: names, or numbers where they have none.",
+    help=(
+        "Features of MODEL to predict from the others: names, or numbers where they have no "
+        "names."
+    ),
 )  # fmt: skip
 @OUT
 @float_dtype("float32")
@@ -46,10 +49,11 @@ def regress(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Write what MODEL expects of TARGETS, given the other features of each row of DATA.
+    """Predict the TARGETS in each row of DATA from its other features.
 
-    Of each target its conditional mean and variance, and the log density of what is given: the
-    trust in both. DATA need not have the targets. If interrupted, the same command goes on.
+    For each target, the output has the conditional mean and variance; for each row, the log
+    density of the given features, which is low where the prediction is an extrapolation. DATA need
+    not contain the targets. If interrupted, run the same command again to continue.
     """
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():

@@ -25,12 +25,12 @@ def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
     except ValueError:
         rows = 0.0
     if not (rows >= 1 and rows.is_integer()):
-        raise click.BadParameter(f"{value!r} is no number of rows; give one such as 1e6.")
+        raise click.BadParameter(f"{value!r} is not a number of rows; give one such as 1e6.")
     return int(rows)
 
 
 @command(
-    short_help="Draw rows from a mixture; write a Zarr array.",
+    short_help="Draw rows from a mixture and write a Zarr array.",
     example="daskgmm sample model.json --rows 1e6 --out drawn.zarr",
 )
 @click.argument("model", type=PLACE)
@@ -44,15 +44,15 @@ def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
 )
 @click.option(
     "--rows", "n_samples", required=True, metavar="N", callback=rows_in,
-    help="How many, as 1000000 or 1e6.",
+    help="Number of rows, for example 1000000 or 1e6.",
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(0),
-    help="Of the rows.  [default: the random_state of MODEL, or any]",
+    help="Seed of the rows.  [default: the random_state of MODEL, or a random one]",
 )  # fmt: skip
 @click.option(
     "--chunks", type=click.IntRange(1), metavar="ROWS",
-    help="Rows of a chunk, which do not change what is drawn.  [default: about 32 MB]",
+    help="Rows per chunk; the sample does not depend on it.  [default: about 32 MB]",
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(FLOATS), default="float64", show_default=True, help="Of the rows."
@@ -67,7 +67,7 @@ def sample(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Write rows that are drawn from MODEL, as many as wanted; a row depends on seed and number."""
+    """Draw any number of rows from MODEL; a row depends only on the seed and its number."""
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():
         from daskgmm.models.model_file import load_model

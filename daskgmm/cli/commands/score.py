@@ -19,19 +19,21 @@ from daskgmm.cli.places import check_apart
 if TYPE_CHECKING:
     from daskgmm.models.classifying.accuracy import Hits
 
-UNITS = {"log_likelihood": "nats a row", "n": "rows that count"}
+UNITS = {"log_likelihood": "nats per row", "n": "rows that count"}
 """What stands behind the figures."""
 
 
 LABELS = click.option(
     "--labels", metavar="COLUMN|PATH", type=PLACE,
-    help="Known labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN "
-    "or null where unknown. Of a classifier they are classes, of a mixture any groups.",
+    help=(
+        "Known row labels: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN or "
+        "null where unknown. A classifier takes its classes, a mixture any groups."
+    ),
 )  # fmt: skip
 
 
 @command(
-    short_help="Say how well a model fits data: likelihood, criteria, known labels.",
+    short_help="Score data under a model: likelihood, criteria, known labels.",
     example="daskgmm score model.json pixels.zarr",
 )
 @options.model_and_data
@@ -52,12 +54,12 @@ def score(
     workers: Workers,
     as_json: bool,
 ) -> None:
-    """Say how likely the rows of DATA are under MODEL, in one pass.
+    """Compute in one pass how likely the rows of DATA are under MODEL.
 
-    Of a mixture with BIC, AIC and ICL. With --labels it is how well these are found instead: of a
-    classifier the accuracy, the part of the labelled rows whose class is predicted; of a mixture
-    the adjusted Rand index, and the table of rows by both labels. DATA are opened as they were for
-    the fit; options say otherwise.
+    For a mixture, this includes BIC, AIC and ICL. With --labels, it instead measures agreement
+    with known labels: for a classifier the accuracy (the fraction of labelled rows with the right
+    class), for a mixture the adjusted Rand index and a table of rows by both labels. DATA are
+    opened as for the fit, unless options say otherwise.
     """
     data.check_meaning(weights_are)
     check_apart({"MODEL": model, **data.places, **workers.places}, {})

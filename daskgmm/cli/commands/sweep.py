@@ -30,7 +30,7 @@ class TablePath(Place):
 
 
 @command(
-    short_help="Choose the number of components; write the best model.",
+    short_help="Choose the number of components and write the best model.",
     example="daskgmm sweep pixels.zarr --components 2-8 --out best.json",
 )
 @click.argument("data", type=PLACE)
@@ -38,20 +38,25 @@ class TablePath(Place):
     "--components", "-k", "n_components", required=True, metavar="RANGE", parse=options.sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
-@options.covariances("Structures of the covariances, one or several as full,VEE.")
+@options.covariances("Covariance structure, or several to try, for example full,VEE.")
 @click.option(
     "--n-factors", metavar="RANGE", type=options.sizes_in,
-    help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca, factor, mcfa.",
+    help="Numbers of factors to try, for example 1-5 or 2,4, with ppca, factor or mcfa.",
 )  # fmt: skip
-@options.criterion("What tells the best; lines of a running sweep have the lowest BIC.")
-@options.model_out(metavar="MODEL", help="Model file to write (JSON): the best.")
-@click.option(
-    "--table", metavar="FILE", type=TablePath(), help="Write the table (.csv), a line a start."
+@options.criterion(
+    "Criterion that chooses the best model. While the sweep runs, its lines show the lowest BIC."
 )
-@click.option("--plot", metavar="FILE", type=PLACE, help="Draw the criterion (.png, .svg, .pdf).")
+@options.model_out(metavar="MODEL", help="Model file to write (JSON), with the best model.")
+@click.option(
+    "--table",
+    metavar="FILE",
+    type=TablePath(),
+    help=("Write the table of all starts, one per line (.csv)."),
+)
+@click.option("--plot", metavar="FILE", type=PLACE, help="Plot the criterion (.png, .svg, .pdf).")
 @click.option(
     "--n-init", type=click.IntRange(1), default=3, show_default=True,
-    help="Starts of each, on a sample.",
+    help="Number of starts for each size and structure, on a sample.",
 )  # fmt: skip
 @options.noise
 @options.tails
@@ -64,7 +69,7 @@ class TablePath(Place):
 def sweep(
     given: Fitting, out: str, table: str | None, plot: str | None, overwrite: bool, **settings: Any
 ) -> None:
-    """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
+    """Fit mixtures of several sizes to DATA in shared passes, and write the best one."""
     given.check_places(out=out, table=table, plot=plot)
     with at_once():
         from daskgmm.errors import ChoiceWarning

@@ -14,7 +14,7 @@ from daskgmm.cli.options.writing import OUT, cuts, float_dtype, writing
 
 
 @command(
-    short_help="Write latent coordinates of rows, of a mixture with factors.",
+    short_help="Write the latent coordinates of rows, with factor models.",
     example="daskgmm transform factors.json pixels.zarr --out latent.zarr",
 )
 @options.model_and_data
@@ -33,10 +33,10 @@ def transform(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Write the label of each row of DATA, and its latent coordinates in that component.
+    """Write the label of each row of DATA and its latent coordinates in that component.
 
-    MODEL was fitted with --covariance ppca, factor or mcfa. DATA are opened as they were for the
-    fit; options say otherwise. If interrupted, the same command goes on.
+    MODEL must be fitted with --covariance ppca, factor or mcfa. DATA are opened as for the fit,
+    unless options say otherwise. If interrupted, run the same command again to continue.
     """
     mixture = mixture_in(model, data.storage_options, missing)
     settings |= {"outputs": ("label", "latent"), "top": None}

@@ -16,22 +16,22 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Go on with new rows beside earlier ones; write a new model file.",
+    short_help="Update a mixture with new rows and write a new model file.",
     example="daskgmm update model.json new.zarr --out updated.json",
 )
 @options.model_and_data
 @options.model_out(metavar="NEW")
 @click.option(
     "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
-    help="Part of the weight of the rows of MODEL that is forgotten, 0 to 1.",
+    help="Fraction of the weight of the earlier rows to forget, from 0 to 1.",
 )  # fmt: skip
 @click.option(
     "--max-iter", type=click.IntRange(1), default=1, show_default=True,
-    help="Most passes over DATA.",
+    help="Largest number of passes over DATA.",
 )  # fmt: skip
 @click.option(
     "--tol", type=click.FloatRange(0), default=0.0, show_default=True,
-    help="Stop when the objective rises by less, in nats a row.",
+    help="Stop when the objective rises by less than this, in nats per row.",
 )  # fmt: skip
 @choosing
 @weighing
@@ -45,9 +45,9 @@ def update(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Go on with the rows of DATA beside those that MODEL was fitted to.
+    """Update MODEL with the rows of DATA, in addition to those of earlier fits.
 
-    DATA are opened as they were for the fit; options say otherwise.
+    DATA are opened as for the fit, unless options say otherwise.
     """
 
     def change(mixture: Any, x: Any, weights: Any) -> Any:
@@ -56,6 +56,6 @@ def update(
     updated = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
         tell(
-            f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
-            f"{updated.lower_bound_:.5f} nats a row"
+            f"{out}: {updated.n_seen_:,.10g} rows by weight so far; log likelihood of the new ones "
+            f"{updated.lower_bound_:.5f} nats per row"
         )

@@ -24,20 +24,28 @@ POSITIVE = click.FloatRange(0, min_open=True)
 BAYESIAN = click.option(
     "--bayesian", "weight_concentration_prior_type",
     type=click.Choice(WEIGHT_PRIORS),
-    help="Find the posterior of a Bayesian mixture, with this prior of the weights: components "
-    "that are not needed have no rows. -k is the most of them.",
+    help=(
+        "Fit a variational Bayesian mixture with this prior on the weights. -k is the largest "
+        "number of components; those that are not needed get no rows."
+    ),
 )  # fmt: skip
 CONCENTRATION = click.option(
     "--weight-concentration-prior", type=POSITIVE,
-    help="With --bayesian: the lower, the fewer components have rows.  [default: 1/k]",
+    help=(
+        "With --bayesian: concentration of the prior on the weights; the lower, the fewer "
+        "components have rows.  [default: 1/k]"
+    ),
 )  # fmt: skip
 MEAN_PRECISION = click.option(
     "--mean-precision-prior", type=POSITIVE,
-    help="With --bayesian: rows that the prior of the means counts as.  [default: 1]",
+    help="With --bayesian: number of rows that the prior on the means is worth.  [default: 1]",
 )  # fmt: skip
 DEGREES = click.option(
     "--degrees-of-freedom-prior", type=POSITIVE,
-    help="With --bayesian: of the prior of the precisions, above d - 1.  [default: d]",
+    help=(
+        "With --bayesian: degrees of freedom of the prior on the precisions, above d - 1.  "
+        "[default: d]"
+    ),
 )  # fmt: skip
 
 NUMBERS = ("weight_concentration_prior", "mean_precision_prior", "degrees_of_freedom_prior")

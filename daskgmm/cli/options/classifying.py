@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 CLASSIFIER = click.option(
     "--classifier", is_flag=True,
-    help="Fit mixtures of the classes that --labels has; -k is of each.  [default of -k: 1]",
+    help="Fit one mixture for each class in --labels, with -k components each.  [default of -k: 1]",
 )  # fmt: skip
 STRUCTURES = click.option(
     "--structures", type=click.Choice(["shared", "own"]), default="shared", show_default=True,
-    help="With --classifier: whether classes share one type of covariance and are fitted in the "
-    "same passes, or each has the best of those of -k and --covariance.",
+    help=(
+        "With --classifier: all classes share one covariance structure and are fitted in the "
+        "same passes (shared), or each class gets the best of -k and --covariance (own)."
+    ),
 )  # fmt: skip
 
 
@@ -31,14 +33,15 @@ def numbers_in(value: str) -> list[float]:
     try:
         return [float(part) for part in value.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{value} is no list of numbers such as 0.2,0.8.") from None
+        raise click.BadParameter(f"{value} is not a list of numbers such as 0.2,0.8.") from None
 
 
 PRIORS = options.several(
     "--class-priors", "priors", metavar="P,...", parse=numbers_in,
-    help="With --classifier: prior probabilities of the sorted classes, for predictions; they are "
-    "divided by their sum.  "
-    "[default: their parts of the rows]",
+    help=(
+        "With --classifier: prior probabilities of the classes in sorted order, for predictions; "
+        "they are divided by their sum.  [default: the class frequencies]"
+    ),
 )  # fmt: skip
 
 OF_CLASSES = {"structures", "criterion", "priors"}
@@ -50,7 +53,9 @@ SEVERAL = {"n_components": "--components", "covariance_type": "--covariance"}
 
 def classifying(command: options.Command) -> options.Command:
     """Add the options of classifiers to a command."""
-    criterion = options.criterion("With --structures own: what tells the best.")
+    criterion = options.criterion(
+        "With --structures own: the criterion that chooses the best mixture."
+    )
     return options.added(command, CLASSIFIER, STRUCTURES, criterion, PRIORS)
 
 

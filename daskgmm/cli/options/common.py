@@ -29,7 +29,7 @@ def checked_size(value: str) -> str:
             return value
     except ValueError:
         pass
-    raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
+    raise click.BadParameter(f"{value} is not a size; give one such as 2GiB or 500MB.")
 
 
 MOST_SIZES = 1000
@@ -43,12 +43,12 @@ def sizes_in(value: str) -> list[int]:
         first, dash, last = part.partition("-")
         ends = (first, last if dash else first)
         if not all(end.strip().isdecimal() for end in ends):
-            raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
+            raise click.BadParameter(f"{value} is not a range; give one such as 2-20, 2,4,8 or 5.")
         low, high = map(int, ends)
         if low < 1:
             raise click.BadParameter(f"{part} is too few: give 1 or more.")
         if low > high:
-            raise click.BadParameter(f"{part} is no range: give the smaller number first.")
+            raise click.BadParameter(f"{part} is not a range: give the smaller number first.")
         if high - low + len(sizes) >= MOST_SIZES:
             raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
         sizes.update(range(low, high + 1))
@@ -180,11 +180,11 @@ def check_acceleration(context: click.Context, option: click.Parameter, value: s
 
 acceleration = click.option(
     "--acceleration", type=click.Choice(["auto", "none"]), default="auto", show_default=True,
-    callback=check_acceleration, help="none is plain EM, iteration by iteration scikit-learn's.",
+    callback=check_acceleration, help="none is plain EM, with the same iterations as scikit-learn.",
 )  # fmt: skip
 cache = click.option(
     "--cache", metavar="SIZE", type=checked_size,
-    help="Keep so much decoded data in memory, as 2GiB.",
+    help="Keep this amount of decoded data in memory, for example 2GiB.",
 )  # fmt: skip
 components = click.option(
     "--components", "-k", "n_components", type=click.IntRange(1), required=True,
@@ -192,49 +192,56 @@ components = click.option(
 )  # fmt: skip
 covariance = click.option(
     "--covariance", "covariance_type", type=structures(), default="full",
-    show_default=True, help="Structure of the covariances.",
+    show_default=True, help="Covariance structure.",
 )  # fmt: skip
 noise = click.option(
     "--noise",
     is_flag=True,
-    help="Take outliers into a uniform component over the ranges of the features; label -1.",
+    help="Add a uniform component over the ranges of the features for outliers; its label is -1.",
 )
 tails = click.option(
     "--tails",
     type=click.Choice(TAILS),
-    help="For outliers: a part of each component with a larger covariance, or Student-t tails.",
+    help="For outliers: give each component a part with a larger covariance, or Student-t tails.",
 )
 max_iter = click.option(
     "--max-iter", type=click.IntRange(1), default=100, show_default=True,
-    help="Most iterations, each of which is a pass over DATA.",
+    help="Largest number of iterations; each is a pass over DATA.",
 )  # fmt: skip
 model_out = partial(
     click.option, "--out", "-o", required=True, type=NewPlace(check_model_name),
     help="Model file to write (JSON).",
 )  # fmt: skip
-overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
+overwrite = click.option(
+    "--overwrite", is_flag=True, help=("Replace an existing output once the new one is complete.")
+)
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
 sample_rows = click.option(
     "--sample-rows", type=click.IntRange(1), metavar="N",
-    help="Rows of the sample that starts are made on.  [default: what the model needs]",
+    help="Number of rows in the sample for the starts.  [default: what the model needs]",
 )  # fmt: skip
 storage_options = click.option(
     "--storage-option", "storage_options", multiple=True, metavar="KEY=VALUE",
     callback=check_storage_options,
-    help="Option for URLs, as anon=true or client_kwargs.region_name=eu-west-1; may be given "
-    "several times. Others on this machine see command lines: leave keys to the environment.",
+    help=(
+        "Option for URLs, for example anon=true or client_kwargs.region_name=eu-west-1; can be "
+        "repeated. Other users of this machine can see the command line, so keep secret keys in "
+        "the environment."
+    ),
 )  # fmt: skip
 weights = click.option(
     "--weights",
     metavar="PATH",
     type=PLACE,
-    help="Array of one weight a row (Zarr or .npy), or of a grid (Zarr).",
+    help="Array with one weight for each row (Zarr or .npy) or each grid point (Zarr).",
 )
 weights_are = click.option(
     "--weights-are", type=click.Choice(["relative", "counts"]),
-    help="What the weights mean, and so how many rows AIC, BIC, ICL, priors and adaptation count: "
-    "effective rows, at any scale of the weights, or their sum.  [default: relative, and whole "
-    "numbers get a warning]",
+    help=(
+        "What the weights mean. It sets the number of rows in AIC, BIC, ICL, priors and "
+        "adaptation: the effective number, whatever the scale (relative), or the sum of the "
+        "weights (counts).  [default: relative, with a warning for whole numbers]"
+    ),
 )  # fmt: skip
 
 
@@ -261,8 +268,11 @@ def tolerance(default: float) -> Callable[[Command], Command]:
     """Return what adds the option that says when to stop."""
     return click.option(
         "--tol", type=click.FloatRange(0), default=default, show_default=True,
-        help="Stop when a hundredth of it is predicted to be left, in nats a row; plain EM "
-        "(fit --acceleration none) when the log likelihood changes by less.",
+        help=(
+            "Stop when the predicted remaining gain is below a hundredth of this, in nats per "
+            "row. Plain EM (fit --acceleration none) stops when the log likelihood changes by "
+            "less than this."
+        ),
     )  # fmt: skip
 
 

@@ -27,46 +27,59 @@ def names_in(value: str) -> tuple[str, ...]:
     """Return the names in a text such as temp,salt."""
     names = names_of_text(value) if value.strip() else ()
     if not all(names) or len(set(names)) < len(names):
-        raise click.BadParameter(f"{value!r} is no list of names; give some such as temp,salt.")
+        raise click.BadParameter(f"{value!r} is not a list of names; give some such as temp,salt.")
     return names
 
 
 COLUMNS = options.several(
     "--columns", metavar="NAMES", parse=names_in,
-    help="Columns of a table (Parquet, CSV) that are features, as a,b,c; one with a comma in "
-    "double quotes.  [default: those of MODEL, or without one all that hold numbers]",
+    help=(
+        "Feature columns of a table (Parquet, CSV), for example a,b,c. Put a name that contains "
+        "a comma in double quotes.  [default: the columns of MODEL; without a model, all numeric "
+        "columns]"
+    ),
 )  # fmt: skip
 VARIABLES = options.several(
     "--variables", metavar="NAMES", parse=names_in,
-    help="Variables of a Zarr group or NetCDF file that are features, as temp,salt.",
+    help="Variables of a Zarr group or NetCDF file to use as features, for example temp,salt.",
 )  # fmt: skip
 FEATURES = options.several(
     "--features", metavar="DIMS", parse=names_in,
-    help="Dimensions whose points are features, as depth,band, or numbers of axes, as -1; "
-    "'' for none. Every point of the others is a row.",
+    help=(
+        "Dimensions whose points are features, for example depth,band, or axis numbers such as "
+        "-1; '' for none. Each point of the other dimensions is a row."
+    ),
 )  # fmt: skip
 WEIGHT_COLUMN = click.option(
-    "--weight-column", metavar="NAME", help="Column or variable of DATA that holds the weights."
+    "--weight-column", metavar="NAME", help="Column or variable of DATA that contains the weights."
 )
 LABELS = click.option(
     "--labels", metavar="COLUMN|PATH", type=PLACE,
-    help="Labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN or "
-    "null where unknown. Of a mixture numbers of components, of a classifier classes.",
+    help=(
+        "Row labels: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN or null "
+        "where unknown. A mixture takes component numbers, a classifier takes classes."
+    ),
 )  # fmt: skip
 MISSING_ROWS = click.option(
     "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
-    help="What to do with rows that miss a value; drop leaves them out, with the label -1, "
-    "marginalise looks at what they have.  [default: as in the fit]",
+    help=(
+        "How to treat rows with missing values: drop gives them the label -1, marginalise uses "
+        "the values that are present.  [default: as in the fit]"
+    ),
 )  # fmt: skip
 WHOLE_ROWS = click.option(
     "--missing", type=click.Choice(["error", "drop"]),
-    help="What becomes of rows that miss a value; only whole rows count here.  [default: as in "
-    "the fit]",
+    help=(
+        "How to treat rows with missing values; only complete rows are used here.  [default: as "
+        "in the fit]"
+    ),
 )  # fmt: skip
 NOISE_VARIANCE = click.option(
     "--noise-variance", metavar="NAMES|PATH", type=PLACE,
-    help="Known variances of the noise of rows: columns or variables of DATA, one for each feature "
-    "in their order, as e_a,e_b, or the path of an array of them (Zarr or .npy).",
+    help=(
+        "Known noise variances of each row: columns or variables of DATA, one for each feature "
+        "and in the same order, for example e_a,e_b; or the path of an array (Zarr or .npy)."
+    ),
 )  # fmt: skip
 
 
@@ -172,7 +185,7 @@ class Data:
         if context is None or not context.params.get("quiet"):
             said = (
                 f"{shown(self.path)}: features {some_of(map(quoted, x.columns))}, in this order, "
-                "as MODEL has no names of its own. --columns chooses."
+                "as MODEL has no names of its own. To choose others, use --columns."
             )
             click.echo(wrapped(said), err=True)
         return x
@@ -193,7 +206,7 @@ class Data:
             features = some_of(quoted(name) for name in found.others if name not in beside)
             said = (
                 f"{shown(self.path)}: {some_of(described(left))} left out; features: {features}. "
-                "--columns chooses."
+                "To choose others, use --columns."
             )
             click.echo(wrapped(said), err=True)
         return found.others
@@ -310,7 +323,7 @@ class Data:
             if self.labels is None or repr(self.labels) in str(error):
                 raise
             # They might have been meant.
-            raise DataError(f"{error} --labels {self.labels} is no column of texts.") from error
+            raise DataError(f"{error} --labels {self.labels} is not a column of texts.") from error
 
     def _feature_dims(self, x: Any) -> tuple[str, ...] | None:
         if self.features is not None:
@@ -376,8 +389,8 @@ def _dimension(x: Any, name: str) -> str:
         return name
     if any(each.dims != dims for each in arrays) or not -len(dims) <= axis < len(dims):
         raise click.UsageError(
-            f"--features {name} is no axis that all variables share; name the dimension, one of "
-            f"{', '.join(map(str, x.dims))}."
+            f"--features {name} is not an axis that all variables share; name the dimension, one "
+            f"of {', '.join(map(str, x.dims))}."
         )
     return str(dims[axis])
 

@@ -32,6 +32,8 @@ def import_modules(
 IMPORT = click.option(
     "--import", metavar="MODULE", multiple=True, is_eager=True, expose_value=False,
     callback=import_modules,
-    help="Import this module first, as one that adds to daskgmm.gaussian.STRUCTURES; "
-    "may be given several times. Workers of a cluster have to have it too.",
+    help=(
+        "Import this module first, for example one that adds to daskgmm.gaussian.STRUCTURES; can "
+        "be repeated. The workers of a cluster need the module too."
+    ),
 )  # fmt: skip

@@ -16,39 +16,44 @@ from daskgmm.cli.options.common import Command, added, taken
 from daskgmm.cli.options.completing import PLACE
 
 THREADS = click.option(
-    "--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]"
+    "--threads", type=click.IntRange(1), help="Number of threads.  [default: all CPUs]"
 )
 SCHEDULER = click.option(
-    "--scheduler", metavar="ADDRESS", help="Run on this Dask cluster, as tcp://host:8786."
+    "--scheduler", metavar="ADDRESS", help="Run on this Dask cluster, for example tcp://host:8786."
 )
 SCHEDULER_FILE = click.option(
     "--scheduler-file",
     metavar="FILE",
     type=PLACE,
-    help="Run on the cluster of `dask scheduler --scheduler-file FILE`.",
+    help="Run on the cluster that `dask scheduler --scheduler-file FILE` started.",
 )
 CLUSTER = click.option(
     "--cluster",
     type=click.Choice(tuple(KINDS)),
-    help="Start a cluster with --cluster-options, and end it at the end.",
+    help="Start a cluster with --cluster-options, and shut it down at the end.",
 )
 CLUSTER_OPTIONS = click.option(
     "--cluster-options",
     metavar="FILE",
     type=PLACE,
-    help="YAML: keywords of dask_jobqueue.SLURMCluster or dask_kubernetes' KubeCluster, and "
-    "adapt: {minimum: 2, maximum: 8}; deploy/ of the repository has examples.",
+    help=(
+        "YAML file with keywords of dask_jobqueue.SLURMCluster or "
+        "dask_kubernetes.operator.KubeCluster, and optionally adapt: {minimum: 2, maximum: 8}. "
+        "Examples are in deploy/ in the repository."
+    ),
 )
 RETRIES = click.option(
     "--retries",
     type=click.IntRange(0),
-    help="Times that a read that fails is tried again.  [default: 3]",
+    help="Number of times a failed read is repeated.  [default: 3]",
 )
 STALL_TIMEOUT = click.option(
     "--stall-timeout",
     metavar="TIME",
-    help="Give up a cluster that has had no worker for so long.  [default: 5 minutes; for ever "
-    "until --cluster has its first]",
+    help=(
+        "Give up after the cluster has had no worker for this long.  [default: 5 minutes; no "
+        "limit until the first worker of --cluster arrives]"
+    ),
 )
 
 
@@ -123,7 +128,7 @@ class Workers:
             Configuration.current()
         except (KeyError, ValueError) as error:
             raise click.UsageError(
-                f"--stall-timeout {self.stall_timeout} is no time; give one such as 90s or 10m."
+                f"--stall-timeout {self.stall_timeout} is not a time; give one such as 90s or 10m."
             ) from error
 
 

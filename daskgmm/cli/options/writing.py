@@ -27,7 +27,7 @@ def cut_in(value: str) -> int | dict[str, int]:
         dim, _, length = (text.strip() for text in part.rpartition("="))
         if not dim or dim in lengths or not length.isdecimal() or int(length) < 1:
             raise click.BadParameter(
-                f"{value} is no cut; give a number of rows, or lengths such as y=512,x=512."
+                f"{value} is not a cut; give a number of rows, or lengths such as y=512,x=512."
             )
         lengths[dim] = int(length)
     return lengths
@@ -40,15 +40,18 @@ OUT = click.option(
 )  # fmt: skip
 CHUNKS = options.several(
     "--chunks", metavar="CUT", parse=cut_in,
-    help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
+    help=(
+        "Rows per chunk, for example 100000, or lengths such as y=512,x=512.  [default: the "
+        "chunks of DATA]"
+    ),
 )  # fmt: skip
 SHARDS = options.several(
     "--shards", metavar="CUT", parse=cut_in,
-    help="The same of shards, which hold whole chunks.  [default: no shards]",
+    help="Rows or lengths of a shard, in whole chunks.  [default: no shards]",
 )  # fmt: skip
 KEY = options.several(
     "--key", metavar="NAMES", parse=names_in,
-    help="Columns of DATA to keep beside what is written, where OUT is Parquet.",
+    help="Columns of DATA to copy to OUT, where OUT is Parquet.",
 )  # fmt: skip
 
 
@@ -66,7 +69,7 @@ def float_dtype(default: str) -> Callable[..., Any]:
     """Return the option of the type of real numbers that a command writes."""
     return click.option(
         "--dtype", type=click.Choice(FLOATS), default=default, show_default=True,
-        help="Type of the numbers that are written.",
+        help="Type of the numbers in OUT.",
     )  # fmt: skip
 
 

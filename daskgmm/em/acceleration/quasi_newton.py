@@ -32,7 +32,7 @@ class Point:
         determine the gradient.
     objective : float
         Mean log-likelihood, with the noise that makes the M-step exact and a prior's density, in
-        nats a row.
+        nats per row.
     """
 
     parameters: Parameters
@@ -73,7 +73,7 @@ class Direction:
 
     @property
     def gain(self) -> float:
-        """The increase that the quadratic model predicts for the whole step, in nats a row."""
+        """The increase that the quadratic model predicts for the whole step, in nats per row."""
         return 0.5 * float(self.gradient @ self.step)
 
     @property

@@ -74,13 +74,13 @@ class Search:
     longest, radius : float
         Bounds of the next extrapolation and quasi-Newton step, in EM steps.
     length, expected : float
-        Of the proposal: in EM steps, and the gain that is predicted, in nats a row.
+        Of the proposal: in EM steps, and the gain that is predicted, in nats per row.
     passes : int
         Passes since the last cycle ended.
     before : float
-        The objective at its end, in nats a row.
+        The objective at its end, in nats per row.
     gap : float
-        The increase of the objective that is predicted to be left, in nats a row.
+        The increase of the objective that is predicted to be left, in nats per row.
     calm : int
         How many passes in a row predicted less than the tolerance.
     """
@@ -124,7 +124,7 @@ def advance(
     """Return the search after a pass, and whether its proposal was accepted.
 
     `image` is what the M-step made of the proposal, `em` what a step along the gradient would, and
-    `shares` (3, k) as of `Point`; the objective is in nats a row, and so is the predicted gain
+    `shares` (3, k) as of `Point`; the objective is in nats per row, and so is the predicted gain
     `tolerance` below which a pass counts as calm. `chart_at` makes the coordinates.
     """
     with np.errstate(over="ignore", invalid="ignore"):

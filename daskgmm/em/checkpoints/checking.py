@@ -106,13 +106,13 @@ def check_fit(fit: Fit, settings: Settings, coordinates: Coordinates | None, d: 
             check_array(parameters.counts, "counts", (k,))
             _check(bool((parameters.counts >= 0).all()), "'counts' are below 0")
         elif parameters.log_weights is not None:
-            raise ValueError("it has weights of a posterior, and is none")
+            raise ValueError("it has weights of a posterior, but is not one")
     if fit.step.shares is not None:
         check_array(fit.step.shares, "shares", (k,))
     numbers = [each.iteration for each in fit.iterations]
     _check(numbers == list(range(1, len(numbers) + 1)), "its iterations are not numbered")
     bounds = [each.lower_bound for each in fit.iterations]
-    _check(all(bound < math.inf for bound in bounds), "a lower bound is no number")
+    _check(all(bound < math.inf for bound in bounds), "a lower bound is not a number")
     _check(bool(bounds) or not fit.converged, "it converged without an iteration")
     if fit.search is not None:
         _check_search(fit.search, k)
@@ -124,10 +124,10 @@ def _check_search(search: Search, k: int) -> None:
     _check_counts(search, "longest", "radius", "length", "passes", "calm")
     _check(search.radius > 0 and search.longest > 0, "its search makes no step")
     for name in ("expected", "before", "gap"):
-        _check(not math.isnan(getattr(search, name)), f"{name!r} of its search is no number")
+        _check(not math.isnan(getattr(search, name)), f"{name!r} of its search is not a number")
     for point in (*search.points, *([] if search.begun is None else [search.begun])):
         check_array(point.shares, "shares", (3, k))
-        _check(math.isfinite(point.objective), "the objective of a point is no number")
+        _check(math.isfinite(point.objective), "the objective of a point is not a number")
 
 
 def _all_in(value: Any) -> list[Parameters]:

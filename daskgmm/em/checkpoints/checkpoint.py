@@ -258,7 +258,7 @@ def read_document(address: Address) -> dict[str, Any] | None:
         raise CheckpointError(_damaged(address, error)) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise CheckpointError(
-            f"{address} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
+            f"{address} is not a checkpoint of daskgmm, so it is neither read nor replaced. Give "
             "another path."
         )
     if document.get("format_version") != FORMAT_VERSION:

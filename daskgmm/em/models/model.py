@@ -54,7 +54,7 @@ class Model(Protocol):
 
     @property
     def tolerance_unit(self) -> float:
-        """Unit of `tol` of plain EM, in nats a row."""
+        """Unit of `tol` of plain EM, in nats per row."""
 
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the densities, for a pass over all rows.
@@ -84,7 +84,7 @@ class Model(Protocol):
         """
 
     def objective(self, moments: Moments, parameters: Parameters) -> float:
-        """Return what EM raises, in nats a row: the likelihood, with a prior's density."""
+        """Return what EM raises, in nats per row: the likelihood, with a prior's density."""
 
     def discount(self, step: Maximised) -> float:
         """Return by how much the objective is less than the mean log density of rows, in nats."""
@@ -216,7 +216,7 @@ class MixtureModel(GaussianModel):
 
     @property
     def tolerance_unit(self) -> float:
-        """One: `tol` of plain EM is in nats a row, as in scikit-learn."""
+        """One: `tol` of plain EM is in nats per row, as in scikit-learn."""
         return 1.0
 
     def complete(self, moments: Moments) -> Moments:
@@ -247,7 +247,7 @@ class MixtureModel(GaussianModel):
         return replace(step, parameters=parameters.with_equal_weights(), shares=parameters.weights)
 
     def discount(self, step: Maximised) -> float:
-        """Return by how much the objective is less than the mean log-likelihood, in nats a row.
+        """Return by how much the objective is less than the mean log-likelihood, in nats per row.
 
         That of the noise is of first order.
         """

@@ -90,7 +90,7 @@ class BayesianModel(GaussianModel):
         return self._step(moments, parameters, first=False)
 
     def objective(self, moments: Moments, parameters: Parameters) -> float:
-        """Return the bound of the log evidence, at the posterior of the pass, in nats a row."""
+        """Return the bound of the log evidence, at the posterior of the pass, in nats per row."""
         divergence = self.row_weight * self._divergence(parameters)
         return (moments.log_likelihood - divergence) / moments.weight
 

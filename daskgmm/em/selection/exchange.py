@@ -56,7 +56,7 @@ there is none."""
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A component, and the mixture of two that its rows are likelier by; gain in nats a row."""
+    """A component, and the mixture of two that its rows are likelier by; gain in nats per row."""
 
     component: int
     two: Parameters

@@ -30,7 +30,7 @@ FOLD_ITERATIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The mean log-likelihood of rows that a mixture has not seen, in nats a row.
+    """The mean log-likelihood of rows that a mixture has not seen, in nats per row.
 
     The standard error is that over blocks.
     """

@@ -147,8 +147,8 @@ def leaders(raced: Sequence[Raced]) -> list[Candidate]:
 def led_by(raced: Raced, found: Sequence[Candidate], alike: float) -> Raced:
     """Return the race with these candidates in front, in their order.
 
-    It stays as it is if the first one is not better by more than a difference in nats a row: those
-    that go on may collapse, or have a component on the floor that had none there before.
+    It stays as it is if the first one is not better by more than a difference in nats per row:
+    those that go on may collapse, or have a component on the floor that had none there before.
     """
     if raced.best is None or not found or found[0].rank <= raced.best.rank:
         return raced

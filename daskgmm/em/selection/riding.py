@@ -1,7 +1,7 @@
 """Models that were clearly beaten on the sample, in the passes that are made for others.
 
-A fit to m rows loses p / 2m nats a row for its p parameters, and a sample has 150 rows for each of
-the largest model: a model of nearly that size, left there, is 0.003 nats below its best.
+A fit to m rows loses p / 2m nats per row for its p parameters, and a sample has 150 rows for each
+of the largest model: a model of nearly that size, left there, is 0.003 nats below its best.
 """
 
 from __future__ import annotations

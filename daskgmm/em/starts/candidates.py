@@ -41,7 +41,7 @@ FIRST_ROWS_PER_PARAMETER, FIRST_ROWS = 8, 2000
 """The least that it is: fewer rows tell starts apart badly, and save no time."""
 
 NOISE_SHARE, LAST_NOISE_SHARE = 0.05, 0.001
-"""Part of the expected loss, p / 2m nats a row, to which a fit on m rows is driven: less is
+"""Part of the expected loss, p / 2m nats per row, to which a fit on m rows is driven: less is
 fitting noise, but for finalists the way over a plateau, which is cheapest here."""
 
 MAX_ITER, LAST_MAX_ITER = 50, 200
@@ -81,7 +81,7 @@ class Candidate:
 
 
 def ended_alike(candidates: Sequence[Candidate | None], difference: float) -> bool:
-    """Return whether all are there and as sound, and end within a difference in nats a row."""
+    """Return whether all are there and as sound, and end within a difference in nats per row."""
     found = [each for each in candidates if each is not None]
     if len(found) < len(candidates) or len({each.degenerate for each in found}) > 1:
         return False
@@ -190,7 +190,7 @@ def starts_worth(
 
 
 def noise_of(settings: Settings, m: int, d: int) -> float:
-    """Return the loss in nats a row, p / 2m, that is expected of a fit to m rows."""
+    """Return the loss in nats per row, p / 2m, that is expected of a fit to m rows."""
     p = settings.n_free(d)
     return p / (2 * max(1, m))
 

@@ -47,7 +47,7 @@ CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
 
 AS_GOOD, ROUNDING = 0.1, 1e-9
-"""Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good: the
+"""Part of `tol`, and nats per row, by which scikit-learn's start may end lower and be as good: the
 second if it has not converged, as on a plateau."""
 
 OWN_ITER = 100

@@ -18,7 +18,7 @@ MIN_SAMPLE = 100_000
 """Rows below which a sample saves nothing: smaller data sets are taken whole."""
 
 ROWS_PER_PARAMETER = 20
-"""A fit on m rows loses p / 2m nats a row for p free parameters; with fewer than 20 rows a
+"""A fit on m rows loses p / 2m nats per row for p free parameters; with fewer than 20 rows a
 parameter the better of two starts was often not recognised."""
 
 SAMPLE_BYTES = 128 << 20
@@ -35,7 +35,7 @@ LEAST_PER_PARAMETER = 4
 """Rows for each parameter below which most starts collapse."""
 
 DRAWN_PER_PARAMETER = 50
-"""A start on m rows is p / 2m nats a row off: with so many a hundredth."""
+"""A start on m rows is p / 2m nats per row off: with so many a hundredth."""
 
 COMPARED_PER_PARAMETER, COMPARED_ROWS = 150, 60_000
 """Rows for each parameter by which many models are compared: by 50 the better of two maxima was

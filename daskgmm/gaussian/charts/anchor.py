@@ -97,7 +97,7 @@ class Anchor:
         return Parameters(at.structure, weights, means, covariances, factors)
 
     def gradient(self, parameters: Parameters, image: Parameters, shares: Array) -> Array:
-        """Return the gradient of the objective at `parameters`, in nats a row.
+        """Return the gradient of the objective at `parameters`, in nats per row.
 
         By Fisher's identity it is the gradient of the expected complete-data log-likelihood, which
         follows from the EM image of the parameters (Salakhutdinov, Roweis & Ghahramani 2003). The

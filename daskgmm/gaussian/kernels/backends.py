@@ -23,7 +23,7 @@ def backend_of(name: str, asked_by: str = "daskgmm.backend") -> Backend:
     """
     if name not in BACKENDS:
         raise ValueError(
-            f"{asked_by} is {name!r}, which is none of {', '.join(BACKENDS)}. Import the "
+            f"{asked_by} is {name!r}, which is not one of {', '.join(BACKENDS)}. Import the "
             "module that adds it to daskgmm.gaussian.BACKENDS first, or take one of these."
         )
     if isinstance(BACKENDS[name], CompiledBackend) and library() is None:

@@ -234,7 +234,7 @@ def pseudo_moments_of(
     name = prior if isinstance(prior, str) else entry.name
     what = f"The prior {name!r} of daskgmm.gaussian.PRIORS: its pseudo_moments returned"
     if not isinstance(found, PseudoMoments):
-        raise EntryError(f"{what} a {type(found).__name__}, and no PseudoMoments.")
+        raise EntryError(f"{what} a {type(found).__name__} instead of PseudoMoments.")
     if np.shape(found.means) != (k, len(mean)):
         raise EntryError(
             f"{what} means of shape {np.shape(found.means)}; {counted(k, 'component')} of "

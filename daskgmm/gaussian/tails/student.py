@@ -36,7 +36,7 @@ From 2 downwards it has no covariance, only a scatter."""
 
 LARGEST_DEGREES, LARGEST_A_FEATURE = 1000.0, 10.0
 """Largest degrees of freedom, of one feature and for each: a component is Gaussian then to 0.003
-nats a row."""
+nats per row."""
 
 WIDE = 10.0
 """Factor of the covariance beyond which a row counts as an outlier of its component."""

@@ -77,7 +77,7 @@ def history_facts(mixture: Any) -> Iterator[tuple[str, str]]:
 def _outliers(mixture: Any) -> Iterator[tuple[str, str]]:
     way = fitted_outliers(mixture)
     if way is not None:
-        yield "outliers", f"room by {way}"
+        yield "outliers", f"allowed for by {way}"
 
 
 def _criteria(mixture: Any) -> Iterator[tuple[str, str]]:
@@ -85,7 +85,7 @@ def _criteria(mixture: Any) -> Iterator[tuple[str, str]]:
     criteria = mixture._known_criteria()
     for what, value in likelihoods_of(mixture):
         if math.isfinite(value):
-            yield what, f"{value:.6g} nats a row"
+            yield what, f"{value:.6g} nats per row"
     bic = float(criteria.get("bic", math.nan))
     if math.isfinite(bic):
         facts = getattr(mixture, "fitted_on_", None) or {}

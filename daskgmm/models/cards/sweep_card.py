@@ -30,7 +30,7 @@ def sweep_card(found: Table, criterion: str, title: str) -> str:
     kinds = list(one_of_each(found, order))
     first = kinds[:FIRST_ROWS]
     others = [row for row in order if row not in first]
-    caption = f"Sizes and structures, the best start of each, by {name}; likelihoods in nats a row"
+    caption = f"Sizes and structures, the best start of each by {name}; likelihoods in nats per row"
     shown = others[: MOST_ROWS - FIRST_ROWS]
     header, *rows = _told([HEADER, *_rows(found, [*first, *shown])])
     left = header.index("covariance"), header.index("status")

@@ -54,7 +54,7 @@ def no_class(label: str, classes: NDArray[Any]) -> DataError:
     """Return the error for a label that is none of the classes of a fit."""
     some = ", ".join(map(repr, classes[:8].tolist())) + (", ..." if len(classes) > 8 else "")
     return DataError(
-        f"y contains {label}, which is no class of the fit: {some}. Give the labels of the fit."
+        f"y contains {label}, which is not a class of the fit: {some}. Give the labels of the fit."
     )
 
 
@@ -114,7 +114,7 @@ def _on_grid(source: Source, labels: Any) -> tuple[Source, Any]:
         labels = own.x
     if not isinstance(labels, xarray.DataArray):
         raise DataError(
-            "X lies on a grid, and y is no DataArray. Give labels names for their dimensions: "
+            "X lies on a grid, and y is not a DataArray. Give labels names for their dimensions: "
             "xarray.DataArray(y, dims=...)."
         )
     return source, labels

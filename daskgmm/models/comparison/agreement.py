@@ -38,7 +38,7 @@ class Agreement:
     missing : int
         Rows that one of them leaves out, as they miss a value.
     log_likelihoods : tuple of float
-        Means of log p(x) under A and B, in nats a row, of densities in the units of the data; nan
+        Means of log p(x) under A and B, in nats per row, of densities in the units of the data; nan
         where the mixtures lie in different principal axes, whose densities do not compare.
     difference : float
         Mean over rows of log p(x) under B less that under A: positive where B tells more.

@@ -35,7 +35,7 @@ class Comparison(Carded):
         Names of the columns, x0 and so on where neither mixture has any.
     facts : tuple of two mappings
         Of A and B: components, structure, preprocessing, n_parameters, and of their fits fitted_on
-        (the source), rows, log_likelihood (nats a row), n, aic and bic; nan or None where that is
+        (the source), rows, log_likelihood (nats per row), n, aic and bic; nan or None where that is
         not known. Criteria compare where both were fitted to the same rows with the same
         preprocessing.
     pairs : ndarray of int, shape (m, 2)

@@ -25,7 +25,7 @@ LINES = {
     "preprocessing": "preprocessing",
     "n_parameters": "parameters",
     "rows": "rows of the fit",
-    "log_likelihood": "log-likelihood, nats a row",
+    "log_likelihood": "log-likelihood, nats per row",
     "aic": "AIC",
     "bic": "BIC",
 }
@@ -142,7 +142,7 @@ def _likelihoods(of: Agreement) -> str:
         lines.append("The mixtures lie in different principal axes: likelihoods do not compare.")
     else:
         a, b = of.log_likelihoods
-        lines.append(f"log-likelihood, nats a row  A {a:.6g}  B {b:.6g}")
+        lines.append(f"log-likelihood, nats per row  A {a:.6g}  B {b:.6g}")
         lines.append(f"B less A  {of.difference:+.4g} +- {of.standard_error:.2g}")
     return "\n".join(lines)
 

@@ -69,7 +69,7 @@ def _place(column: Any, names: tuple[str, ...] | None, d: int) -> int:
             )
         return names.index(column)
     if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
-        raise SettingError(f"{column!r} is no column; give a number, or a name.")
+        raise SettingError(f"{column!r} is not a column; give a number, or a name.")
     if not -d <= column < d:
         raise SettingError(
             f"Column {column} does not exist: the mixture has {counted(d, 'column')}, 0 to {d - 1}."

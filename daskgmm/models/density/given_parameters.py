@@ -137,7 +137,7 @@ def _array(name: str, given: Any, rank: int | None = None) -> Array:
     try:
         array = np.array(given, np.float64)
     except (TypeError, ValueError) as error:
-        raise SettingError(f"{name} is no array of numbers: {error}.") from error
+        raise SettingError(f"{name} is not an array of numbers: {error}.") from error
     if rank is not None and array.ndim != rank:
         shape = {1: "(k,)", 2: "(k, d)"}[rank]
         raise SettingError(f"{name} has the shape {array.shape}; give an array of shape {shape}.")

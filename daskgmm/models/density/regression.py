@@ -180,7 +180,7 @@ def without_targets(targets: Sequence[int], d: int) -> Iterator[None]:
         if not found:
             raise
         raise DataError(
-            f"{path}X has all {d} columns of the mixture, and regress takes those that are no "
+            f"{path}X has all {d} columns of the mixture, and regress takes those that are not "
             f"targets. {remedy(_without(targets), WRITE_OTHERS)}"
         ) from error
 

@@ -29,7 +29,7 @@ def check_free(address: Address, overwrite: bool) -> None:
         check_place(path, str(address), OutputError)
         if path.exists() and not there:
             raise FileExistsError(
-                f"{address} exists and is no Zarr array, so it is not replaced. Choose another "
+                f"{address} exists and is not a Zarr array, so it is not replaced. Choose another "
                 "place."
             )
     if there and not overwrite:

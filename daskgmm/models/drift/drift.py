@@ -56,16 +56,16 @@ class Drift(Carded):
     rows : int
         Number of rows of positive weight.
     divergence : float
-        Size of the change in nats a row, 0 if it is within chance: half the sum of the squared mean
-        moments, in their standard deviations within components, less what chance adds. To second
-        order it is the Kullback-Leibler divergence of the labelled rows along weights, means and
-        variances.
+        Size of the change in nats per row, 0 if it is within chance: half the sum of the squared
+        mean moments, in their standard deviations within components, less what chance adds. To
+        second order it is the Kullback-Leibler divergence of the labelled rows along weights, means
+        and variances.
     p_value : float
         Of the hypothesis that the rows are from the mixture, or are as those of the reference.
     statistic : float
         Sum of the squared moments over its expectation by chance: about 1 without drift.
     log_likelihood : float
-        Mean of log p(x), in nats a row.
+        Mean of log p(x), in nats per row.
     weight_changes : ndarray of shape (k,)
         Change of the proportion of each component.
     mean_shifts : ndarray of shape (k, d)
@@ -164,10 +164,10 @@ class Drift(Carded):
         )
         k, d = self.mean_shifts.shape
         return (
-            f"Drift of {counted(self.rows, 'row')}: {self.divergence:.3g} nats a row, "
+            f"Drift of {counted(self.rows, 'row')}: {self.divergence:.3g} nats per row, "
             f"p = {self.p_value:.2g}\n"
             f"of a mixture of {counted(k, 'component')} and {counted(d, 'feature')}, {error};\n"
-            f"log-likelihood {self.log_likelihood:.5g} nats a row"
+            f"log-likelihood {self.log_likelihood:.5g} nats per row"
         )
 
     def _table(self) -> list[str]:
@@ -370,7 +370,7 @@ def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence
     seen = 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees)
     if seen and divergence < FAR_MORE * gap:
         warn_user(
-            f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
-            f"that as drift. Fit with {remedy(*NEARER)}.",
+            f"The fit stopped about {gap:.1g} nats per row below its maximum, and so many rows "
+            f"show that as drift. Fit with {remedy(*NEARER)}.",
             ConvergenceWarning,
         )

@@ -45,7 +45,7 @@ class Merging:
         Components of the two clusters that each step merged: the lowest number of each, the lower
         one first. The first step leaves k - 1 clusters.
     entropy : ndarray of shape (k,)
-        Mean entropy of the posterior probabilities of 1, 2, ..., k clusters, in nats a row.
+        Mean entropy of the posterior probabilities of 1, 2, ..., k clusters, in nats per row.
     shared : ndarray of shape (k - 1,)
         How much the two clusters of each step shared, from 0, where the cluster of every row is
         certain, to 1, where the rows tell nothing: the mean entropy of which of the two a row is

@@ -28,12 +28,12 @@ class Criteria:
     Attributes
     ----------
     log_likelihood : float
-        Mean, in nats a row.
+        Mean, in nats per row.
     n_parameters : int
     n : float
         Rows that count, as `Weighing.counted`; nan if unknown.
     entropy : float
-        Mean entropy of the responsibilities, in nats a row; nan if unknown.
+        Mean entropy of the responsibilities, in nats per row; nan if unknown.
     """
 
     log_likelihood: float
@@ -150,7 +150,7 @@ def doubt(
 
 
 def likelihoods_of(mixture: Any) -> list[tuple[str, float]]:
-    """Return the names and values, in nats a row, of what a fitted mixture reached.
+    """Return the names and values, in nats per row, of what a fitted mixture reached.
 
     That is the log likelihood of `criteria_`, without noise and prior, where it is known. With a
     prior, or where it is not known, `lower_bound_` follows by the name of the objective.

@@ -88,7 +88,7 @@ def set_posterior(mixture: Any, document: Mapping[str, Any]) -> None:
     """Set the attributes of a Bayesian mixture from a document; raise `ValueError` for damage."""
     given, structure = document["posterior"], STRUCTURES[mixture._structure_name]
     if not isinstance(given, Mapping):
-        raise ValueError("'posterior' is no object")
+        raise ValueError("'posterior' is not an object")
     k, d = mixture.means_.shape
     process = mixture.weight_concentration_prior_type == "dirichlet_process"
     weights = array_of(given, "weight_concentration", (2 if process else 1, k))

@@ -69,7 +69,7 @@ def seen_document(mixture: Mixture) -> dict[str, Any]:
 def _clusters(values: Any, k: int) -> NDArray[np.intp]:
     """Return the cluster of each component; raise `ValueError` unless they are numbered."""
     if not isinstance(values, list) or len(values) != k or not all(type(v) is int for v in values):
-        raise ValueError("'clusters' is no list of a whole number for each component")
+        raise ValueError("'clusters' is not a list of a whole number for each component")
     numbers = sorted(set(values))
     if numbers != list(range(len(numbers))):
         raise ValueError("'clusters' leaves out a number")

@@ -51,7 +51,7 @@ def weight_from(value: Any, name: str) -> float:
     """Return a weight, finite and not negative; `ValueError` names the entry."""
     found = float(number(value))
     if not 0 <= found < math.inf:
-        raise ValueError(f"{name!r} is no weight of rows")
+        raise ValueError(f"{name!r} is not a weight of rows")
     return found
 
 
@@ -69,7 +69,7 @@ def count_in(document: Mapping[str, Any], name: str) -> int:
     """Return a whole number of a document, from 0 to `MOST`; `ValueError` names the entry."""
     value = document[name]
     if type(value) is not int or not 0 <= value <= MOST:
-        raise ValueError(f"'{name}' is no count")
+        raise ValueError(f"'{name}' is not a count")
     return value
 
 
@@ -77,14 +77,14 @@ def list_in(document: Mapping[str, Any], name: str, length: int | None) -> list[
     """Return a list of a document, of this length if one is given; `ValueError` names the entry."""
     value = document[name]
     if not isinstance(value, list) or (length is not None and len(value) != length):
-        raise ValueError(f"'{name}' is no list{f' of {length}' if length is not None else ''}")
+        raise ValueError(f"'{name}' is not a list{f' of {length}' if length is not None else ''}")
     return value
 
 
 def mapping_in(value: Any, name: str) -> Mapping[str, Any]:
     """Return an object; `ValueError` names the entry."""
     if not isinstance(value, dict):
-        raise ValueError(f"'{name}' is no object")
+        raise ValueError(f"'{name}' is not an object")
     return value
 
 

@@ -7,11 +7,11 @@ the float64 that they were; nan is null, and infinities are the strings "inf" an
 format, format_version   what this is; a reader refuses a version above those it knows
 written, versions        when (UTC), and by which versions of what
 converged, n_iter        how the fit ended
-lower_bound              `lower_bound_`, nats a row
-gap_estimate             `gap_estimate_`, nats a row; null if unknown
+lower_bound              `lower_bound_`, nats per row
+gap_estimate             `gap_estimate_`, nats per row; null if unknown
 objective                what `lower_bound` is of: `em.objective.Objective`; null if it was set by
                          hand; files of earlier versions lack it: it is that of their settings
-criteria                 `criteria_`: log_likelihood (mean, nats a row), n_parameters, n (rows
+criteria                 `criteria_`: log_likelihood (mean, nats per row), n_parameters, n (rows
                          that count; files of earlier versions lack it), aic and bic (null where
                          n is unknown), `measured` in words: where; models of a sweep have icl,
                          heldout and heldout_se too
@@ -168,7 +168,7 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     structure = structure_name(mixture.covariance_type)
     if structure not in STRUCTURES and structure not in FAMILIES:
         raise UnknownNameError(
-            f"its covariance_type {str(structure)[:60]!r} is none of "
+            f"its covariance_type {str(structure)[:60]!r} is not one of "
             f"{', '.join([*STRUCTURES, *FAMILIES])}. "
             "Import the module that adds it to daskgmm.gaussian.STRUCTURES first (--import), or "
             "use the version that wrote the file."

@@ -138,7 +138,7 @@ def _check_kind(fitted: Any) -> None:
         return
     if isinstance(fitted, BayesianGaussianMixture):
         raise TypeError(
-            "A BayesianGaussianMixture is no mixture of Gaussians at its means: its posteriors "
+            "A BayesianGaussianMixture is not a mixture of Gaussians at its means: its posteriors "
             "are averaged over the uncertainty of weights and covariances (digamma terms, "
             "degrees of freedom), and would change. Use "
             "daskgmm.BayesianGaussianMixture.from_sklearn, or fit a GaussianMixture started from "

@@ -41,7 +41,7 @@ def coordinates_in(steps: Sequence[Any]) -> tuple[Coordinates, dict[str, Any]]:
     if pca is None and not scaled:
         raise TypeError(f"The pipeline's StandardScaler has with_std=False and no PCA. {ADVICE}")
     if pca is not None and pca.whiten:
-        raise TypeError(f"The pipeline's PCA has whiten=True; its axes are no distances. {ADVICE}")
+        raise TypeError(f"The pipeline's PCA has whiten=True; its axes are not distances. {ADVICE}")
     settings = {"standardise": scaled, "pca": None if pca is None else int(pca.n_components_)}
     return _coordinates(scaler, pca), settings
 

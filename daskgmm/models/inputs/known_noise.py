@@ -58,7 +58,7 @@ def _needs_exact_rows(mixture: Any) -> str | None:
     if getattr(mixture, "noise", False):
         return "noise=True is uniform over the rows as they are"
     if getattr(mixture, "tails", None) is not None:
-        return f"tails={mixture.tails!r} are no Gaussians, which the noise would widen"
+        return f"tails={mixture.tails!r} are not Gaussians, which the noise would widen"
     if hasattr(mixture, "weight_concentration_prior_type"):
         return "the bound of a Bayesian mixture is one for exact rows"
     return None

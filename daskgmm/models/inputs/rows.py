@@ -90,7 +90,7 @@ def _beside_grid(grid: Labelled, rows: Rows, beside: Companions[Source]) -> Comp
             return grid.weights(part.x, name)
         if len(grid.dims) > 1:
             raise DataError(
-                f"{name} is no DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
+                f"{name} is not a DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
                 f"whose points come block by block. Give {entry_of(name)}s names for their "
                 f"dimensions: xarray.DataArray({name}, dims=...)."
             )

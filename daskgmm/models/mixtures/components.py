@@ -384,7 +384,7 @@ class Components(Mixture):
         -------
         Mixture
             A new one of this class and settings; this one stays as it is. `lower_bound_` is the
-            mean log-likelihood under this mixture, before the step, in nats a row, as in `fit`.
+            mean log-likelihood under this mixture, before the step, in nats per row, as in `fit`.
             `converged_` is False and `n_iter_` is 1.
 
         Raises

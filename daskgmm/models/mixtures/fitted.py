@@ -65,7 +65,7 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     clusters_: NDArray[np.intp]
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
-    """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
+    """By how much `lower_bound_` is less than the mean log-likelihood, in nats per row."""
     _ended_with: Objective | None = None
     """What the last fit raised; None if attributes were set by hand: then it is the likelihood."""
     _own_outputs: Mapping[str, Any] | None = None

@@ -129,7 +129,7 @@ class Points:
     def _points(self, latent: Array, labels: NDArray[np.int64]) -> Array:
         if labels.dtype.kind not in "iu" or (labels >= self.parameters.n_components).any():
             raise DataError(
-                f"labels are no numbers of the {self.parameters.n_components} components, as "
+                f"labels are not numbers of the {self.parameters.n_components} components, as "
                 "predict returns them."
             )
         points = reconstructed(self.parameters, latent.astype(np.float64), labels.astype(np.intp))

@@ -61,7 +61,7 @@ class MixtureMoments(Carded):
         :math:`\sum_n w_n \gamma_{nk} x_n / N_k`, in the coordinates of `means_`; nan for a
         component without rows.
     log_likelihood : float
-        Mean of :math:`\log p(x_n)` under the mixture, in nats a row.
+        Mean of :math:`\log p(x_n)` under the mixture, in nats per row.
     covariance_type : str
         Structure of the mixture: it decides which second moments are kept.
     mixture : str
@@ -76,7 +76,7 @@ class MixtureMoments(Carded):
     >>> from daskgmm import GaussianMixture
     >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
     >>> mixture.moments([[0.5], [8.0]]) + mixture.moments([[9.5]])
-    <MixtureMoments of 3 rows under 2 components (spherical) of 1 feature: -1.86209 nats a row>
+    <MixtureMoments of 3 rows under 2 components (spherical) of 1 feature: -1.86209 nats per row>
     """
 
     mixture: str
@@ -107,15 +107,15 @@ class MixtureMoments(Carded):
 
     @property
     def log_likelihood(self) -> float:
-        """Mean log density of the rows, in nats a row."""
+        """Mean log density of the rows, in nats per row."""
         return self.statistics.log_likelihood / self.weight if self.weight else np.nan
 
     def __repr__(self) -> str:
-        return f"<{self._title()}: {self.log_likelihood:.6g} nats a row>"
+        return f"<{self._title()}: {self.log_likelihood:.6g} nats per row>"
 
     def _sheet(self) -> Sheet:
         known = [
-            ("log likelihood", f"{self.log_likelihood:.6g} nats a row"),
+            ("log likelihood", f"{self.log_likelihood:.6g} nats per row"),
             ("sum of weights", f"{self.weight:,.6g}"),
         ]
         rows = [

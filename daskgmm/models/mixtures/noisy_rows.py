@@ -212,7 +212,7 @@ class NoisyInAnyForm:
         names = column_names(self.noise)
         if names is None:
             raise DataError(
-                f"X is a data frame of Dask, and {NAME} is no columns of it. Make it columns "
+                f"X is a data frame of Dask, and {NAME} is not among its columns. Make it columns "
                 "beside the features, and give their names."
             )
         features = feature_names(self.estimator)

@@ -38,7 +38,7 @@ class ScoringMixture(PredictingMixture):
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, noise_variance: Any = None
     ) -> float:
-        """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass.
+        """Return the mean log-likelihood of the rows, in nats per row, in one streamed pass.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class ScoringMixture(PredictingMixture):
         Returns
         -------
         float
-            In nats a row.
+            In nats per row.
 
         Raises
         ------
@@ -256,7 +256,7 @@ class ScoringMixture(PredictingMixture):
     def criteria_(self) -> dict[str, float | int | str]:
         r"""Criteria of the fit, without reading data.
 
-        log_likelihood (mean, nats a row), n_parameters, n (the rows that count: see `weights_are`
+        log_likelihood (mean, nats per row), n_parameters, n (the rows that count: see `weights_are`
         in `fit`), aic and bic (nan where n is unknown), and in words how they were measured. After
         `fit` that is in its last pass, for the parameters before the last step: `bic` of the same
         rows and weights differs by what that step changed, 2 n times `gap_estimate_` or so. The

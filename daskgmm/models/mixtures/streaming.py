@@ -132,7 +132,7 @@ class Streaming(Components):
         max_iter : int, default=1
             Most passes over X.
         tol : float, default=0
-            Stop when the objective rises by less, in nats a row. `converged_` says so.
+            Stop when the objective rises by less, in nats per row. `converged_` says so.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class Streaming(Components):
             A new one of this class and settings; this one stays as it is. `n_seen_` is the weight
             of the rows that it holds, which the next update goes on from; model files keep it.
             `lower_bounds_` are mean log-likelihoods of X under the mixture before each step, in
-            nats a row, and `lower_bound_` is the last one.
+            nats per row, and `lower_bound_` is the last one.
 
         Raises
         ------

@@ -66,7 +66,7 @@ class Update:
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise SettingError(f"max_iter is {count!r}; give a number of passes, 1 or more.")
         if not _is_number(self.tol) or not self.tol >= 0:
-            raise SettingError(f"tol is {self.tol!r}; give a gain in nats a row, 0 or more.")
+            raise SettingError(f"tol is {self.tol!r}; give a gain in nats per row, 0 or more.")
 
 
 def _is_number(value: Any) -> bool:
@@ -130,7 +130,7 @@ def _check_given(x: Any, sample_weight: Any, asked: Update) -> None:
 
 
 def _objective(new: MixtureMoments, past: Moments | None, parameters: Parameters) -> float:
-    """Return what no pass lowers, in nats a row."""
+    """Return what no pass lowers, in nats per row."""
     total = new.statistics.log_likelihood
     if past is None:
         return total / new.weight

@@ -37,7 +37,7 @@ class Sweep(Carded):
         neighbour's from which it came by a component that was split or a pair that was merged),
         status ("fitted" on all rows, "sample": beaten there, so that no pass is made for it, or
         "failed"),
-        log_likelihood (mean, nats a row, of all rows), n_parameters, n (the rows that count: see
+        log_likelihood (mean, nats per row, of all rows), n_parameters, n (the rows that count: see
         `weights_are` of `GaussianMixture.fit`), aic, bic, icl (lower is better), heldout and
         heldout_se (mean log-likelihood of rows held out of the sample, and its standard error; nan
         for all starts of a size and structure but its best), passes, converged, degenerate (the

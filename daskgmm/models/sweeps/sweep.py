@@ -140,7 +140,7 @@ def sweep(
     groups : array of shape (n,), optional
         What belongs together, and is held out together: a station, a tile, a day.
     tol : float
-        As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
+        As in `GaussianMixture`. BIC takes log(n) / 2n nats per row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
     reg_covar, prior, equal_weights, precision, max_iter, sample_rows : as in `GaussianMixture`

@@ -128,7 +128,7 @@ def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any
             f"these, or {BOOTSTRAP}"
         )
     if prior is not None:
-        return f"with a prior it is no maximum of the likelihood. Fit without it, or {BOOTSTRAP}"
+        return f"with a prior it is not a maximum of the likelihood. Fit without it, or {BOOTSTRAP}"
     return None
 
 
@@ -200,8 +200,8 @@ def check_slope(slope: Array, total: float, farthest: float = LARGEST_STEP) -> N
     step = float(np.abs(slope).max()) / math.sqrt(total)
     if not step <= farthest:
         raise ValueError(
-            "The parameters are at no maximum of the likelihood of these rows: a step of EM moves "
-            f"them by {_up_to(step)} what would be standard errors if components were known. "
+            "The parameters are not at a maximum of the likelihood of these rows: a step of EM "
+            f"moves them by {_up_to(step)} what would be standard errors if components were known. "
             f"{go_on('a smaller tol')}"
         )
 

@@ -204,7 +204,7 @@ def _with_shards(
     wrong = [dim for dim, s, c in zip(dims, sizes, chunks, strict=True) if s % c]
     if wrong:
         raise ValueError(
-            f"A shard holds whole chunks, and along {', '.join(wrong)} shards of {sizes} are no "
+            f"A shard holds whole chunks, and along {', '.join(wrong)} shards of {sizes} are not "
             f"multiples of chunks of {chunks}. Give both."
         )
     return chunks, sizes

@@ -47,7 +47,7 @@ def check_document(address: Address, file: str, written_by: str) -> None:
         ) from address.harmless(error)
     if head not in (b"{", None):
         raise ModelFileError(
-            f"{address} is no {file}: it does not begin as JSON. Give a file that {written_by} "
+            f"{address} is not a {file}: it does not begin as JSON. Give a file that {written_by} "
             "wrote."
         )
 

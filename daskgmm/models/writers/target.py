@@ -359,7 +359,7 @@ class Target(ABC):
             )
         if path.exists() and not self.is_of_kind(path):
             raise FileExistsError(
-                f"{path} exists and is no {self.kind}, so it is not overwritten. Choose another "
+                f"{path} exists and is not a {self.kind}, so it is not overwritten. Choose another "
                 "place (--out), or remove it first."
             )
 

@@ -28,8 +28,8 @@ NONE_GIVEN = {
 DATES = {
     "X": "not numbers. Convert them to a duration in a unit of your choice, for example "
     "(t - t0) / np.timedelta64(1, 's')",
-    WEIGHTS: "no weights, which are numbers. Give one number for each row",
-    LABELS: "no labels, which are whole numbers",
+    WEIGHTS: "not weights, which are numbers. Give one number for each row",
+    LABELS: "not labels, which are whole numbers",
 }
 """What dates are not, and what to do, by argument."""
 

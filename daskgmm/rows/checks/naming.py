@@ -65,7 +65,7 @@ def neither(argument: str, given: str, columns: Sequence[str], what: str) -> Sou
         As "labels: specis does not exist."
     """
     return SourceError(
-        f"{argument} is {given!r}, which is no column of X (those are "
+        f"{argument} is {given!r}, which is not a column of X (those are "
         f"{listed(map(repr, columns))}), and no path of {what}{did_you_mean(given, columns)}"
     )
 

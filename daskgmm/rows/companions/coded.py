@@ -28,7 +28,7 @@ def codes_of(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int32]:
     foreign = ~found & (labels != UNKNOWN_CLASS) & (labels == labels)
     if foreign.any():
         raise DataError(
-            f"{LABELS} have changed while they were read: {labels[foreign][0]} is none of the "
+            f"{LABELS} have changed while they were read: {labels[foreign][0]} is not one of the "
             "classes that were there. Write them elsewhere, or wait."
         )
     return np.where(found, places, UNKNOWN_CLASS).astype(np.int32)

@@ -164,9 +164,9 @@ def _first_texts(path: Path, columns: Mapping[str, str]) -> Any:
 def _left_as_text(numbers: Mapping[str, str]) -> str:
     listed = ", ".join(f"{name!r} (such as {examples})" for name, examples in numbers.items())
     return (
-        f"Columns of text that are numbers mostly: {listed}. If they are, convert again with "
-        "decimal (--decimal) for the decimal point, as a comma, or missing (--missing) for texts "
-        "that stand for a missing value."
+        f"Text columns that contain mostly numbers: {listed}. To make them numbers, convert again "
+        "with decimal (--decimal) set to the decimal separator, such as a comma, or with missing "
+        "(--missing) set to the texts that mark a missing value."
     )
 
 

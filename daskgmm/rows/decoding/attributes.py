@@ -51,8 +51,8 @@ def word(value: Any) -> str:
 def refused(name: str, value: Any) -> DataError:
     """Return the error for an attribute that cannot be understood."""
     return DataError(
-        f"The attribute {name}={value!r} of X is no number, so it cannot be told what values mean. "
-        f"Correct it, or {dropped(name)}."
+        f"The attribute {name}={value!r} of X is not a number, so it cannot be told what values "
+        f"mean. Correct it, or {dropped(name)}."
     )
 
 

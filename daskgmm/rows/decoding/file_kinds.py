@@ -57,7 +57,7 @@ def how_to_open(address: Address) -> str | None:
         call = OPENED_WITH[suffix]
         open_it = f"open it with {call} and fit what that returns, or write it to Parquet"
         how = remedy(open_it, _typed(address, suffix))
-        return f"{address} is no file of rows that can be read in chunks: {how}."
+        return f"{address} is not a file of rows that can be read in chunks: {how}."
     if suffix == ".npy":
         return f"{address} is a .npy file at a URL, and only local ones are mapped: copy it here."
     return None

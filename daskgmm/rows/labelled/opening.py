@@ -298,7 +298,7 @@ def _chosen(
     along = [name for name in wanted if name in dataset.xindexes]
     if along:
         raise SourceError(
-            f"{along[0]!r} is the coordinate of a dimension of {address}, which is no variable "
+            f"{along[0]!r} is the coordinate of a dimension of {address}, which is not a variable "
             f"of its own. Write it as one{remedy(', or broadcast it with xarray', '')}."
         )
     mappings = grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)

@@ -149,8 +149,8 @@ def _features_only(x: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
         array = x[name]
         if aside[name] and array.dtype.kind in REAL_KINDS and set(array.dims) <= dims:
             warn_user(
-                f"The variable {name!r} of X is no feature, as another one names it in its "
-                f"attribute {aside[name]}. Delete that attribute to take it as one."
+                f"The variable {name!r} of X is not a feature, as another one names it in its "
+                f"attribute {aside[name]}. Delete that attribute to take it as one.",
             )
     return x.drop_vars(dropped)
 

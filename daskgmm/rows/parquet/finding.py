@@ -163,7 +163,7 @@ def _listed_files(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataF
             yield replace(live[table][real], address=place.at(file))
     if none:
         raise SourceError(
-            f"{place.address} is no live file of the Delta Lake table that it lies in: the log "
+            f"{place.address} is not a live file of the Delta Lake table that it lies in: the log "
             "has removed it, or never named it. Give the path of the table."
         )
 
@@ -175,9 +175,9 @@ def _inside(place: _Place) -> list[str]:
         everything = place.system.find(directory)
     if (table := table_within(place.system, everything)) is not None:
         raise SourceError(
-            f"{place.address} is no table, but holds {table.format.name}, {place.at(table.root)}, "
-            "and only the log of that says which of its files hold rows. Give the path of a "
-            "single table, or a list of paths."
+            f"{place.address} is not a table, but holds {table.format.name}, "
+            f"{place.at(table.root)}, and only the log of that says which of its files hold rows. "
+            "Give the path of a single table, or a list of paths."
         )
     below = len(directory.rstrip("/"))
     inside = [file for file in everything if file.endswith(PARQUET_SUFFIXES)]

@@ -89,7 +89,7 @@ class Stored:
         if self.path is None:
             raise DataError(
                 f"The dataset {self.name} cannot be read by other processes: its file is open for "
-                "writing, or is no file on disk. Close it and open it with h5py.File(path, 'r')."
+                "writing, or is not a file on disk. Close it and open it with h5py.File(path, 'r')."
             )
         return Stored, (self.path, self.name)
 

@@ -79,8 +79,8 @@ def _write(out: NDArray[Any], column: Any) -> None:
         if dtype is None:
             raise DataError(
                 f"Column {column.name!r} of a partition of the data frame is of type "
-                f"{column.dtype} and holds what is no number, where the frame says that there are "
-                "numbers. Convert it, or give the frame the right meta."
+                f"{column.dtype} and holds what is not a number, where the frame says that there "
+                "are numbers. Convert it, or give the frame the right meta."
             )
         values = column.to_numpy(dtype=object, na_value=np.nan).astype(dtype)
     elif isinstance(column.dtype, np.dtype):

@@ -78,10 +78,10 @@ def check_words(table: Any, source: str) -> None:
     """
     for name, examples in mostly_numbers(table):
         raise DataError(
-            f"{shown(source)} has a column {name!r} of texts that are numbers mostly, such as "
-            f"{examples}: nothing says whether it is a feature. Name the features (--columns), "
-            "or make numbers of it: daskgmm convert has --missing for texts that stand for a "
-            "missing value, and --decimal for the decimal point."
+            f"{shown(source)} has a text column {name!r} that contains mostly numbers, such as "
+            f"{examples}, so it is unclear whether it is a feature. Name the features (--columns), "
+            "or convert the column to numbers: daskgmm convert has --decimal for the decimal "
+            "separator, and --missing for texts that mark a missing value."
         )
 
 

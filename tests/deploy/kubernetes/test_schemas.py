@@ -111,7 +111,7 @@ FAULTS = {
         "job-pvc", "DaskJob", f"{WORKER}.spec.containers.0.name", Renamed("nme"),
         f"{WORKER}.spec.containers.0",
     ),
-    "port that is no number": Fault(
+    "port that is not a number": Fault(
         "job-s3", "DaskJob", f"{SCHEDULER}.containers.0.ports.0.containerPort", "8786x",
         f"{SCHEDULER}.containers.0.ports.0.containerPort",
     ),

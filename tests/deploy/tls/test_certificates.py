@@ -99,8 +99,8 @@ def test_nothing_is_overwritten(folder):
     [
         ((), "usage: certificates.sh FOLDER HOST..."),
         (("{}/c",), "usage: certificates.sh FOLDER HOST..."),
-        (("{}/c", "a,DNS:b"), "'a,DNS:b' is no name"),
-        (("{}/c", ""), "'' is no name"),
+        (("{}/c", "a,DNS:b"), "'a,DNS:b' is not a name"),
+        (("{}/c", ""), "'' is not a name"),
     ],
 )
 def test_wrong_usage(tmp_path, arguments, words):
@@ -116,7 +116,7 @@ def test_no_number_of_days(tmp_path, monkeypatch, days):
     monkeypatch.setenv("DAYS", days)
     refused = make_certificates(tmp_path / "c", "host")
     assert refused.returncode == 2
-    assert "is no number of days" in refused.stderr
+    assert "is not a number of days" in refused.stderr
     assert not list(tmp_path.iterdir())
 
 

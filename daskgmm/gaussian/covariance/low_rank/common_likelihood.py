@@ -1,7 +1,7 @@
 r"""Maximum likelihood of factors that components share, for their means and covariances S_k.
 
 For given noise and axes V (q, d) the most likely latent covariances are those of the rows less the
-noise, :math:`\Omega_k = (V S_k V^T - I)_+` in units of the noise. What is left, in nats a row
+noise, :math:`\Omega_k = (V S_k V^T - I)_+` in units of the noise. What is left, in nats per row
 times -2 and without constants,
 
 .. math::
@@ -30,7 +30,7 @@ the likelihood may have no maximum with all of them positive (Heywood 1931)."""
 
 LEAST_WITHIN = 1e-6
 """Least latent variance of a component in units of the noise: each has all axes, so that the next
-step finds them. A component without variance along one loses at most half as many nats a row."""
+step finds them. A component without variance along one loses at most half as many nats per row."""
 
 SMALL_GAIN = 1e-2
 """Last gain of an M-step, in units of all its gains, at which it ends: the next pass moves the
