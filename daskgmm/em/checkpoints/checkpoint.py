@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -21,7 +22,7 @@ import sklearn
 from daskgmm.em.acceleration.quasi_newton import Point
 from daskgmm.em.acceleration.search import Search
 from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER
-from daskgmm.em.checkpoints.packing import MALFORMED, named_once, pack, unpack
+from daskgmm.em.checkpoints.packing import MALFORMED, encoded, named_once, pack, unpack
 from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.loop import Fit
 from daskgmm.em.survey.observed import Observed
@@ -186,7 +187,7 @@ class Checkpoint(Generic[Kept]):
         signed = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self._run, "by": _by()}
         # The run stays within the first bytes, where it is looked for.
         signed |= {name: value for name, value in document.items() if name not in signed}
-        content = json.dumps({**signed, "sha256": digest_of(signed)}).encode()
+        content = _content({**signed, "sha256": digest_of(signed)})
         try:
             self._check_owned()
             self._address.replace(content)
@@ -277,7 +278,17 @@ def _by() -> str:
 
 def digest_of(document: Any) -> str:
     """Return the SHA-256 of a plain document, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for piece in encoded(document, sort_keys=True):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _content(document: Any) -> bytes:
+    """Return a document as the bytes of its file."""
+    file = io.BytesIO()
+    file.writelines(encoded(document))
+    return file.getvalue()
 
 
 def versions() -> dict[str, str]:

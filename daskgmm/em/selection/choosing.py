@@ -106,6 +106,7 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
     for place in riding:  # which end when the others do
         settings[place] = replace(settings[place], precision=FLOAT64)
     evaluated = evaluate(rows, fits, settings, riding)
+    kinds = {each.settings for each in state.models} | {each.settings for each in state.failures}
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         if isinstance(each, IllDefinedError) and models[index].rides:
@@ -114,7 +115,8 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
         if isinstance(each, IllDefinedError):
             failures.append(Failure(chosen, models.pop(index).seed, str(each), True))
             continue
-        fit = advanced(fit, each, chosen, fit.lower_bound, index)
+        fit = advanced(fit, each, chosen, fit.lower_bound, index, len(kinds))
+        fit = fit.without_points() if fit.converged else fit
         models[index] = replace(models[index], fit=fit, rode=models[index].rides)
     found = tuple(models.values())
     best = _best_by_bic(found, rows.survey, n)
