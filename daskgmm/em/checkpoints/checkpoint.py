@@ -237,12 +237,11 @@ class Checkpoint(Generic[Kept]):
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
-        now = versions()
-        # Earlier checkpoints have no instructions.
-        if {**now, KERNEL: "numpy", **kept} != now:
+        differ = differing_versions({KERNEL: "numpy", **kept})
+        if differ:
             warn_user(
-                f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
-                f"{_listed(now)}. The fit goes on, but not necessarily to the same bits.",
+                f"The checkpoint {self._address} was written {differ}. The fit goes on, but not "
+                "necessarily to the same bits."
             )
 
 
@@ -296,6 +295,16 @@ def versions() -> dict[str, str]:
     names = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn}
     libraries = {name: lib.__version__ for name, lib in names.items()}
     return {"daskgmm": __version__, **libraries, **targets(), KERNEL: backend_name()}
+
+
+def differing_versions(kept: Mapping[str, Any]) -> str:
+    """Return what something was written with and what there is now, in words; "" if it is the same.
+
+    What is not kept counts as what there is now.
+    """
+    now = versions()
+    same = {**now, **kept} == now
+    return "" if same else f"with {_listed(kept)}; this is {_listed(now)}"
 
 
 def check_writable(address: Address) -> None:
