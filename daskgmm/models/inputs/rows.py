@@ -233,9 +233,8 @@ def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Row
     types = getattr(x, "dtypes", None)
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
     rows = ArrayRows(x, columns=feature_names(estimator))
-    if types is not None and hasattr(
-        types, "keys"
-    ):  # of a frame of pandas, which becomes an array of one type
+    if types is not None and hasattr(types, "keys"):
+        # A frame of pandas becomes an array of one type.
         rows.long_integers = tuple(map(is_long, types))
     return rows
 
