@@ -32,11 +32,13 @@ from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.choice import counted_together
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.configuration import backend
 
 LOGGER = logging.getLogger("daskgmm")
 
@@ -251,9 +253,10 @@ def _kernels(
     fits: Sequence[Fit], settings: Sequence[Settings], models: Sequence[Model]
 ) -> list[Kernel]:
     """Return the densities of the proposals of fits, in float32 where the pass may be."""
-    together, found = sum(fit.proposal.n_components for fit in fits), []
-    for fit, chosen, model in zip(fits, settings, models, strict=True):
-        kernel = model.kernel(fit.proposal, together)
+    proposals, shares = [fit.proposal for fit in fits], backend().shares_products
+    together, found = counted_together(proposals, share_products=shares), list[Kernel]()
+    for fit, chosen, model, components in zip(fits, settings, models, together, strict=True):
+        kernel = model.kernel(fit.proposal, components)
         single = may_be_single(fit.iterations, chosen)
         found.append(model.in_single(kernel, fit.proposal) if single else kernel)
     return found

@@ -14,9 +14,9 @@ import xarray as xr
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.predictions.room import OF_OUTLIERS
 from daskgmm.models.predictions.outputs import OUTPUTS, ambiguity
 from daskgmm.models.predictions.posterior import most_probable
+from daskgmm.models.predictions.room import OF_OUTLIERS
 from daskgmm.models.writers.target import JOURNAL
 from daskgmm.passes.batches import Batch, aligned, cut_batches
 from daskgmm.rows.opening import as_rows
