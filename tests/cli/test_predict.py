@@ -140,12 +140,14 @@ def test_refused(folder, call, model, options, code, words):
 
 
 WAITING = """
+import signal
 import time
 from pathlib import Path
 from daskgmm.models.writers.target import Target
 from daskgmm.passes import batches
 
 batches.MIN_BATCH_SECONDS = 1e-6
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have others ignore it
 note = Target.note
 
 def note_and_wait(self, identity, tally):
