@@ -34,6 +34,7 @@ from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, 
 from daskgmm.em.survey.far_values import warn_of_far_values
 from daskgmm.em.survey.first_pass import completed
 from daskgmm.em.survey.id_columns import warn_of_ids
+from daskgmm.em.survey.long_integers import warn_of_long_integers
 from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
@@ -204,6 +205,7 @@ def _prepared(data: Dataset, request: Request, listen: Listener, state: State | 
         survey = completed(data, state.survey, listen)
         request = request.going_on(state.random_state)
     warn_of_far_values(survey, data.rows.columns)
+    warn_of_long_integers(survey, data.rows)
     warn_of_ids(survey, data.rows.columns)
     request = request.on_rows(survey)
     coordinates = request.coordinates(survey) if state is None else state.coordinates

@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.em.acceleration.search import SURE, Search, advance, remaining_gain, restart
+from daskgmm.em.acceleration.memory import most_points
+from daskgmm.em.acceleration.search import (
+    MIN_PAIRS,
+    SURE,
+    Search,
+    advance,
+    remaining_gain,
+    restart,
+    without_points,
+)
 from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.models.choice import model_of
@@ -22,11 +31,14 @@ from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.choice import counted_together
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.configuration import backend
 
 LOGGER = logging.getLogger("daskgmm")
 
@@ -68,6 +80,12 @@ class Fit:
     def lower_bound(self) -> float:
         """The last lower bound; minus infinity if there was no iteration."""
         return self.iterations[-1].lower_bound if self.iterations else -math.inf
+
+    def without_points(self) -> Fit:
+        """Return the fit without what only further steps of acceleration need."""
+        if self.search is None:
+            return self
+        return replace(self, search=without_points(self.search, self.step.parameters))
 
     def ended(self, max_iter: int) -> bool:
         """Return whether nothing is left to do."""
@@ -145,7 +163,7 @@ def iterate_together(
         evaluated = evaluate(rows, fits, [settings] * len(fits))
         for (place, fit), each in zip(going, evaluated, strict=True):
             found[place] = (
-                advanced(fit, each, settings, fit.lower_bound)
+                advanced(fit, each, settings, fit.lower_bound, together=len(begins))
                 if isinstance(each, Evaluated)
                 else each
             )
@@ -235,9 +253,10 @@ def _kernels(
     fits: Sequence[Fit], settings: Sequence[Settings], models: Sequence[Model]
 ) -> list[Kernel]:
     """Return the densities of the proposals of fits, in float32 where the pass may be."""
-    together, found = sum(fit.proposal.n_components for fit in fits), []
-    for fit, chosen, model in zip(fits, settings, models, strict=True):
-        kernel = model.kernel(fit.proposal, together)
+    proposals, shares = [fit.proposal for fit in fits], backend().shares_products
+    together, found = counted_together(proposals, share_products=shares), list[Kernel]()
+    for fit, chosen, model, components in zip(fits, settings, models, together, strict=True):
+        kernel = model.kernel(fit.proposal, components)
         single = may_be_single(fit.iterations, chosen)
         found.append(model.in_single(kernel, fit.proposal) if single else kernel)
     return found
@@ -262,13 +281,23 @@ def _attempted(
 
 
 def advanced(
-    fit: Fit, evaluated: Evaluated, settings: Settings, before: float, initialisation: int = 0
+    fit: Fit,
+    evaluated: Evaluated,
+    settings: Settings,
+    before: float,
+    initialisation: int = 0,
+    together: int = 1,
 ) -> Fit:
-    """Return the fit after a pass; `before` is the lower bound that it had."""
+    """Return the fit after a pass; `before` is the lower bound that it had.
+
+    So many fits advance `together`, and share the memory of acceleration.
+    """
+    at = evaluated.parameters
+    most = most_points(structure_of(at), at.n_components, at.n_features, together)
     if not settings.accelerated:
         fit = _plain(fit, evaluated, settings, before)
-    elif evaluated.chart_at is not None:
-        fit = _accelerated(fit, evaluated, settings, before, evaluated.chart_at)
+    elif evaluated.chart_at is not None and most:
+        fit = _accelerated(fit, evaluated, settings, before, most, evaluated.chart_at)
     else:
         fit = _em_step(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
@@ -295,7 +324,7 @@ def _em_step(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) 
 
 
 def _accelerated(
-    fit: Fit, evaluated: Evaluated, settings: Settings, before: float, chart_at: ChartAt
+    fit: Fit, evaluated: Evaluated, settings: Settings, before: float, most: int, chart_at: ChartAt
 ) -> Fit:
     step, bound = evaluated.step, evaluated.iterated.lower_bound
     parameters, image = evaluated.parameters, step.parameters
@@ -315,7 +344,7 @@ def _accelerated(
         shares = np.stack([np.full_like(shares[0], shares[0].mean()), *shares[1:]])
     try:
         search, accepted = advance(
-            search, image, evaluated.em, shares, bound, settings.gap_tolerance, chart_at
+            search, image, evaluated.em, shares, bound, settings.gap_tolerance, most, chart_at
         )
     except SingularError:  # in a form whose covariances are matrices
         return _degenerate(fit, evaluated, settings, before)
@@ -323,7 +352,7 @@ def _accelerated(
         return _ended(replace(_rejected(fit, evaluated, before), search=search), settings)
     iterated = replace(evaluated.iterated, change=bound - before)
     iterations = (*fit.iterations, iterated)
-    if not evaluated.is_free:
+    if not evaluated.is_free or most <= MIN_PAIRS:
         search = doubted(search, iterations, settings.gap_tolerance)
     fit = Fit(step, iterations, search.calm >= CALM, search, fit.revived)
     return _ended(fit, settings)
@@ -341,7 +370,8 @@ def _is_regular(step: Maximised, parameters: Parameters) -> bool:
 def doubted(search: Search, iterations: Sequence[Iterated], tolerance: float) -> Search:
     """Return the search with the gain that the last passes predict, if that is more.
 
-    Where EM steps stand for gradients the quadratic model knows too little of slow directions.
+    Where EM steps stand for gradients, or pairs of points are few, the quadratic model knows too
+    little of slow directions.
     """
     window = min(WINDOW, (len(iterations) - 1) // 2)
     if not window:

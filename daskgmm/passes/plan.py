@@ -18,6 +18,7 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import AHEAD
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import FAN_IN
+from daskgmm.readers import remedy
 from daskgmm.rows.rows import UNKNOWN, Rows
 
 WORKER_BYTES = 260 << 20
@@ -34,6 +35,35 @@ LARGE_CHUNK_BYTES = 128 << 20
 memory."""
 
 TASKS_A_THREAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Memory of the steps between passes, in the process that calls `fit`.
+
+    Attributes
+    ----------
+    held : int
+        Bytes that stay during passes: of all mixtures the parameters, and the points that
+        acceleration keeps.
+    beside : int
+        Peak bytes beside these of an M-step and of a step of acceleration, or of writing a
+        checkpoint.
+    starts : int
+        Peak bytes of the starts, without the rows that they are made on.
+    """
+
+    held: int
+    beside: int
+    starts: int
+
+    @property
+    def nbytes(self) -> int:
+        """Peak bytes of all of it."""
+        return max(self.held + self.beside, self.starts)
+
+
+NO_STEPS = Steps(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +83,9 @@ class Needs:
     sample_spread : int
         By how much more rows a batch may keep for it than its share.
     start_nbytes : int
-        Peak bytes of the sample and of the starts on it, in this process.
+        Peak bytes of the sample that starts are made on, in this process.
+    steps, plain_steps : Steps
+        Memory of the steps between passes, and what it were without acceleration.
     survey_nbytes : int
         Peak bytes of the survey of a batch, without rows.
     survey_result_nbytes : int
@@ -85,6 +117,8 @@ class Needs:
     sample_rows: int = 0
     sample_spread: int = 1
     start_nbytes: int = 0
+    steps: Steps = NO_STEPS
+    plain_steps: Steps = NO_STEPS
     survey_nbytes: int = 0
     survey_result_nbytes: int = 0
     maps: bool = False
@@ -154,7 +188,12 @@ class Plan(Carded):
     sample_spread : int
         By how much more rows a batch may keep for it than its share.
     start_nbytes : int
-        Peak bytes of the starts, in this process wherever passes run.
+        Peak bytes of the sample that starts are made on, in this process wherever passes run.
+    steps_nbytes : int
+        Peak bytes of the steps between passes, in this process wherever passes run: M-steps, the
+        points that acceleration keeps, and a checkpoint while it is written.
+    acceleration_nbytes : int
+        Bytes that acceleration keeps during passes.
     cached_batches : int
         Number of batches that stay in memory after they were read.
     advice : tuple of str
@@ -174,6 +213,8 @@ class Plan(Carded):
     thread_nbytes: int
     worker_nbytes: int
     start_nbytes: int
+    steps_nbytes: int
+    acceleration_nbytes: int
     cached_batches: int
     advice: tuple[str, ...]
 
@@ -195,10 +236,20 @@ class Plan(Carded):
             f"A worker would need {size(self.worker_nbytes)} and may take "
             f"{size(usable)}{of}: {size(self.thread_nbytes)} for each of "
             f"{counted(self.place.threads, 'thread')}, besides what a worker "
-            "always holds. Use workers with fewer threads (num_workers of Dask's configuration, "
-            "--threads, --nthreads of `dask worker`), more memory, smaller chunks, or less "
-            "cache (--cache)."
+            f"always holds. {self._remedy}"
         )
+
+    @property
+    def _remedy(self) -> str:
+        """What makes a fit fit that does not."""
+        advice = (
+            "Use workers with fewer threads (num_workers of Dask's configuration, --threads, "
+            "--nthreads of `dask worker`), more memory, smaller chunks, or less cache (--cache)."
+        )
+        if not self.place.here or self.acceleration_nbytes < SMALL_CHUNK_BYTES:
+            return advice
+        plain = remedy("acceleration=None", "--acceleration none")
+        return f"{advice} With {plain} it takes {size(self.acceleration_nbytes)} less."
 
     def __repr__(self) -> str:
         return (
@@ -242,6 +293,7 @@ class Plan(Carded):
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {size(self.thread_nbytes)}"),
             ("the start takes", f"at most {size(self.start_nbytes)} of this process"),
+            ("steps take", f"at most {size(self.steps_nbytes)} of this process"),
             ("a process takes", f"at most {size(self.worker_nbytes)}"),
             ("memory limit", "none known" if limit is None else size(limit)),
         ]
@@ -255,14 +307,15 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     # Starts come on top, with a workspace that their thread keeps: not all memory that is freed
     # between passes goes back to the system.
     start = needs.start_nbytes + (needs.workspace_nbytes if needs.start_nbytes else 0)
+    results = needs.result_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
+    passes = place.tasks * task + _ahead_nbytes(data) + results
+    if place.here:
+        # Between passes threads keep their workspaces.
+        kept = place.tasks * needs.workspace_nbytes
+        passes = start + max(passes + needs.steps.held, kept + needs.steps.nbytes)
     cached = sum((batch.rows or 0) * data.row_nbytes for batch in data.batches[:cached_batches])
     worker = (
-        WORKER_BYTES
-        + place.tasks * task
-        + _ahead_nbytes(data)
-        + needs.result_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
-        + (start if place.here else 0)
-        + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
+        WORKER_BYTES + passes + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
     return Plan(
@@ -280,6 +333,8 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         thread_nbytes=task,
         worker_nbytes=worker,
         start_nbytes=start,
+        steps_nbytes=needs.steps.nbytes,
+        acceleration_nbytes=needs.steps.held - needs.plain_steps.held,
         cached_batches=cached_batches,
         advice=tuple(_advice(data, place)),
     )

@@ -84,7 +84,10 @@ class ArrayRows(Rows):
         """Return the rows with these columns only, as a copy unless nothing changes."""
         if tuple(names) == self.columns:
             return self
-        return ArrayRows(self._array[:, places(names, self.columns)], self.lengths, tuple(names))
+        chosen = places(names, self.columns)
+        rows = ArrayRows(self._array[:, chosen], self.lengths, tuple(names))
+        rows.long_integers = tuple(self.has_long_integers[place] for place in chosen)
+        return rows
 
     def column(self, name: str) -> ArrayRows:
         """Return one column as weights."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
+from daskgmm.rows.long_integers import is_long
 
 UNKNOWN = -1
 """The length of a chunk whose number of rows is unknown before it is read."""
@@ -57,6 +58,8 @@ class Rows(ABC):
         Number of columns, d.
     columns : tuple of str or None
         Names of the columns, if the source has them.
+    long_integers : tuple of bool, or None
+        For each column whether it is stored as integers of 64 bits; None where `dtype` tells.
     lengths : ndarray of int64, shape (number of chunks,)
         Number of rows of each chunk; `UNKNOWN` where only reading tells it.
     block_rows : int or None
@@ -91,6 +94,7 @@ class Rows(ABC):
     source: str | None = None
     parts: tuple[Rows, ...] = ()
     content: str | None = None
+    long_integers: tuple[bool, ...] | None = None
     lengths: NDArray[np.int64]
     block_rows: int | None = None
     reads: bool = True
@@ -113,6 +117,13 @@ class Rows(ABC):
     def futures(self) -> Sequence[Any]:
         """Futures of a Dask cluster that hold persisted parts of the rows."""
         return ()
+
+    @property
+    def has_long_integers(self) -> tuple[bool, ...]:
+        """For each column whether it is stored as integers that no float64 holds all of."""
+        if self.long_integers is not None:
+            return self.long_integers
+        return (is_long(self.dtype),) * self.n_features
 
     def __repr__(self) -> str:
         rows = "unknown" if self.n_rows is None else f"{self.n_rows:,}"

@@ -23,6 +23,7 @@ from daskgmm.models.predictions.output import Asked, Output
 from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.room import OF_OUTLIERS
 from daskgmm.models.settings.factors import settings_of
 from daskgmm.names import DTYPES
 from daskgmm.passes.transform import Transform
@@ -181,12 +182,13 @@ class OutputTests:
 
     def mixture(self) -> GaussianMixture:
         """Return a mixture of two components that is fitted to the rows."""
-        return copy(_fitted(self.structures[0]))
+        tails = "contaminated" if self.name in OF_OUTLIERS else None
+        return copy(_fitted(self.structures[0], tails))
 
 
 @cache
-def _fitted(structure: str) -> GaussianMixture:
-    settings = settings_of(structure)
+def _fitted(structure: str, tails: str | None) -> GaussianMixture:
+    settings = {**settings_of(structure), "tails": tails}
     mixture = GaussianMixture(2, tol=0.1, init_params="k-means++", random_state=0, **settings)
     mixture.fit(OutputTests().rows()).clusters_ = np.array(MERGED[:2])
     return mixture

@@ -1,6 +1,5 @@
 """`daskgmm predict`: what is asked for is written, from one read, and goes on when stopped."""
 
-import json
 import os
 import signal
 import subprocess
@@ -140,37 +139,67 @@ def test_refused(folder, call, model, options, code, words):
     assert {path.name for path in folder.iterdir()} == before
 
 
+WAITING = """
+import signal
+import time
+from pathlib import Path
+from daskgmm.models.writers.target import Target
+from daskgmm.passes import batches
+
+batches.MIN_BATCH_SECONDS = 1e-6
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have others ignore it
+note = Target.note
+
+def note_and_wait(self, identity, tally):
+    note(self, identity, tally)
+    if tally.done:
+        Path("noted").touch()
+        while True:
+            time.sleep(0.01)
+
+Target.note = note_and_wait
+"""
+"""A module of a process that waits for Ctrl-C once a batch is written."""
+
+
 @pytest.mark.slow
-def test_interrupted_and_gone_on_with(folder, call):
+def test_interrupted_and_gone_on_with(folder, call, monkeypatch):
     """Ctrl-C: what to do is said; the same command writes the rest, and nothing twice."""
-    rows = clusters(2_000_000, 8)
-    write_zarr("long.zarr", rows, (5_000, 8))
-    np.save("few.npy", rows[:20_000])
-    assert call("fit", "few.npy", "-k", 20, "-o", "m.json", "--max-iter", 1).exit_code == 3
-    command = [*COMMAND, "predict", "m.json", "long.zarr", "-o", "p.zarr", "--threads", "1"]
-    journal = folder / "p.zarr.partial.progress.json"
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
-        while not (journal.exists() and json.loads(journal.read_text())["done"]):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
+    rows = clusters(20_000, 8)
+    write_zarr("long.zarr", rows, (1_000, 8))
+    assert call("fit", "long.zarr", "-k", 2, "-o", "m.json", "--max-iter", 1).exit_code == 3
+    command = ["predict", "m.json", "long.zarr", "-o", "p.zarr", "--threads", "1"]
+    command += ["--chunks", "1000"]
+    (folder / "waiting.py").write_text(WAITING)
+    first = [*COMMAND, *command, "--import", "waiting"]
+    pipe, environment = subprocess.PIPE, {**ENVIRONMENT, "PYTHONPATH": python_path(folder)}
+    with subprocess.Popen(first, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        while not (folder / "noted").exists():
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate()
     assert process.returncode == 130
     assert stdout == ""
     assert stderr.splitlines()[-1].endswith(
         "p.zarr.partial holds what is written so far. The same command goes on from there."
     )
     assert not (folder / "p.zarr").exists()
-    [first] = (folder / "p.zarr.partial").glob("*/label/c/0")
-    written = first.stat().st_mtime_ns
-    done = call(*command[len(COMMAND) :])
+    [chunk] = (folder / "p.zarr.partial").glob("*/label/c/0")
+    written = chunk.stat().st_mtime_ns
+    done = call(*command)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("p.zarr: 2,000,000 rows")
+    assert done.stdout.startswith("p.zarr: 20,000 rows")
     assert (folder / "p.zarr" / "label" / "c" / "0").stat().st_mtime_ns == written
     assert not list(folder.glob("*.partial*"))
     expected = load_model("m.json").predict(zarr.open_array("long.zarr", mode="r"))
     np.testing.assert_array_equal(zarr.open_array("p.zarr/label", mode="r")[:], expected)
+
+
+def python_path(folder):
+    """Return where a process looks for modules, a folder first."""
+    return os.pathsep.join([str(folder), *filter(None, [ENVIRONMENT.get("PYTHONPATH")])])
 
 
 def test_rows_that_miss_a_value(folder, rows, call, model):

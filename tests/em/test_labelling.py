@@ -50,7 +50,7 @@ def test_large_and_negative_labels_and_those_of_two_classes():
 
 def test_labels_that_change_are_an_error():
     coded = coded_rows(ArrayRows(np.array([0, 1, 2])), np.array([0, 1]))
-    with pytest.raises(DataError, match="have changed while they were read: 2 is none"):
+    with pytest.raises(DataError, match="have changed while they were read: 2 is not one"):
         read_all(coded)
 
 

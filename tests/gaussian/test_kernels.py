@@ -11,7 +11,13 @@ from daskgmm.gaussian import STRUCTURES, Parameters, maximise
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.algebra.scatter import Scatter
-from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, natural_error
+from daskgmm.gaussian.kernels.choice import (
+    TOLERANCE,
+    choose_kernel,
+    counted_together,
+    natural_error,
+)
+from daskgmm.gaussian.kernels.compiled_backend import CompiledBackend
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
@@ -182,6 +188,10 @@ def test_of_many_columns_and_few_components_the_faster_kernel_is_taken():
     for name in ("diag", "tied", "spherical"):
         kernel = choose_kernel(round_ones(name, 2), center, half_range)
         assert isinstance(kernel, NaturalKernel)
+    # A back end that forms them for each mixture gains nothing by the others.
+    assert counted_together([few, more], share_products=True) == [10, 10]
+    assert counted_together([few, more], share_products=False) == [2, 10]
+    assert CompiledBackend.shares_products is False
 
 
 @pytest.mark.parametrize("structure_name", STRUCTURES)

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
+from daskgmm.errors import SettingError
 
 WAYS = {"noise": {"noise": True}, "contaminated": {"tails": "contaminated"}, "t": {"tails": "t"}}
 WAY = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
@@ -46,6 +47,20 @@ def fitted(x, k=2, **settings):
     if key not in FITTED:
         FITTED[key] = GaussianMixture(k, **{**CHEAP, **settings}).fit(x)
     return copy.deepcopy(FITTED[key])
+
+
+def test_a_mixture_without_room_for_outliers_refuses_to_tell_them(tmp_path):
+    x = clusters()
+    plain = GaussianMixture(2, **CHEAP).fit(x)
+    with pytest.raises(SettingError, match=r"Fit with noise=True or .*ask density_rank\(X\)"):
+        plain.outlier_proba(x)
+    for name in ("outlier", "outlier_probability"):
+        with pytest.raises(SettingError, match=f"output '{name}' is of mixtures that make room"):
+            plain.predict_to_zarr(x, tmp_path / "o.zarr", ["label", name])
+    assert not (tmp_path / "o.zarr").exists()
+    # Noise of which no row is has room for some.
+    noisy = GaussianMixture(2, noise=True, **CHEAP).fit(x)
+    assert (noisy.outlier_proba(x) < 0.5).all()
 
 
 def sorted_means(mixture):

@@ -150,7 +150,7 @@ def test_a_file_says_what_it_holds(x, tmp_path):
     with pytest.raises(ModelFileError, match=r"holds a AxisAlignedMixture, not a GaussianMixture"):
         GaussianMixture.load(tmp_path / "m.json")
     del ESTIMATORS["AxisAlignedMixture"]
-    with pytest.raises(ModelFileError, match=r"none of Gauss.*Mixture\. Import the module"):
+    with pytest.raises(ModelFileError, match=r"not one of Gauss.*Mixture\. Import the module"):
         load_model(tmp_path / "m.json")
 
 

@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
 from daskgmm.models.predictions.outputs import OUTPUTS
+from daskgmm.models.predictions.room import OF_OUTLIERS
 from daskgmm.models.writers.target import JOURNAL
 from daskgmm.rows.parquet import segment as parquet_segment
 from daskgmm.rows.parquet.rows import open_parquet
@@ -38,7 +39,7 @@ MIXTURE = GaussianMixture(K, init_params="k-means++", random_state=0).fit(FRAME[
 NAMELESS = GaussianMixture(K, init_params="k-means++", random_state=0).fit(X)
 
 
-OF_SOME = ("latent", "reconstruction_error", "cluster", "cluster_posterior")
+OF_SOME = ("latent", "reconstruction_error", "cluster", "cluster_posterior", *OF_OUTLIERS)
 ALL = tuple(name for name in OUTPUTS if name not in OF_SOME)
 """All outputs of a mixture without factors."""
 

@@ -16,6 +16,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.models.predictions.outputs import OUTPUTS, ambiguity
 from daskgmm.models.predictions.posterior import most_probable
+from daskgmm.models.predictions.room import OF_OUTLIERS
 from daskgmm.models.writers.target import JOURNAL
 from daskgmm.passes.batches import Batch, aligned, cut_batches
 from daskgmm.rows.opening import as_rows
@@ -24,9 +25,9 @@ from daskgmm.rows.stores import stored_rows, zarr_array
 K, D, N = 4, 2, 5003
 
 
-OF_SOME = ("latent", "reconstruction_error", "cluster", "cluster_posterior")
+OF_SOME = ("latent", "reconstruction_error", "cluster", "cluster_posterior", *OF_OUTLIERS)
 ALL = tuple(name for name in OUTPUTS if name not in OF_SOME)
-"""All outputs of a mixture without factors whose components were not merged."""
+"""All outputs of a mixture without factors or outliers whose components were not merged."""
 
 
 @pytest.fixture(scope="module")

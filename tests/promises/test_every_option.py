@@ -48,7 +48,8 @@ def found(option, through=None, **settings):
     given = own.given(N, D, CHUNK)
     mixture = made(option, max_iter=ITERATIONS, tol=0.0).fit(x, **given, **settings)
     known = {name: noise for name, noise in given.items() if name == "noise_variance"}
-    outputs = [mixture.predict_proba(x, **known), mixture.outlier_proba(x)]
+    outputs = [mixture.predict_proba(x, **known)]
+    outputs += [mixture.outlier_proba(x)] if mixture._parameters().makes_room else []
     outputs += [mixture.impute(x)] if own.gaps else []
     scored = mixture.score(x, **known) if known else None
     return bits(mixture) | {"outputs": tuple(map(bytes, dask.compute(*outputs))), "score": scored}

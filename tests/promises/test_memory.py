@@ -63,6 +63,36 @@ def test_starts_on_a_drawn_sample_take_no_more_than_the_plan_says(tmp_path):
     assert planned / 4 < found <= planned
 
 
+LARGE_MODEL_HERE = """
+import sys, warnings
+import numpy as np
+import daskgmm
+from daskgmm.models.fitting import estimator
+from daskgmm.passes.memory import peak_memory
+warnings.simplefilter("ignore")
+k, d = 30, 240
+random = np.random.default_rng(0)
+x = 0.1 * random.normal(size=(k, d))[np.arange(1500) % k] + random.normal(size=(1500, d))
+settings = {"max_iter": 7, "tol": 1e-12, "reg_covar": 0.1, "means_init": x[:k], "warm_start": True}
+settings |= {"weights_init": np.full(k, 1 / k), "precisions_init": np.stack([np.eye(d)] * k)}
+plans, plan_of = [], estimator.plan_of
+estimator.plan_of = lambda *given, **named: plans.append(plan_of(*given, **named)) or plans[0]
+fitted = daskgmm.GaussianMixture(k, **settings).fit(x, checkpoint=sys.argv[1] or None)
+assert len(fitted._ended.search.points) >= 4
+print(plans[0].worker_nbytes, plans[0].acceleration_nbytes, peak_memory())
+"""
+
+
+@pytest.mark.parametrize("checkpoint", ["", "fit.json"])
+def test_the_points_of_acceleration_take_no_more_than_the_plan_says(tmp_path, checkpoint):
+    path = checkpoint and str(tmp_path / checkpoint)
+    command = [sys.executable, "-c", LARGE_MODEL_HERE, path]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    planned, points, found = map(int, ended.stdout.split())
+    assert planned / 4 < found <= planned
+    assert points > planned / 8
+
+
 def test_ten_times_the_rows_take_the_same_memory(many, tmp_path):
     few, _ = peak(write(tmp_path / "few.zarr", 400_000, 4, 1 << 20), 8)
     assert many[0] < 1.1 * few

@@ -17,7 +17,7 @@ from tests.properties.forms import FORMS, made, values
 from tests.properties.models import folder, quiet
 from tests.properties.strategies import SEEDS, mixtures
 
-METHODS = ("predict", "predict_proba", "score_samples", "outlier_proba")
+METHODS = ("predict", "predict_proba", "score_samples")
 
 PLAIN_FORMS = [name for name in sorted(FORMS) if not FORMS[name].fit]
 

@@ -58,7 +58,7 @@ USES = {
     "sample": lambda m, x, w: m.sample(50)[0],
     "warm": lambda m, x, w: m.set_params(warm_start=True, max_iter=3).fit(x, sample_weight=w),
     "transform": lambda m, x, w: m.transform(x) if hasattr(m, "transform") else 0.0,
-    "outliers": lambda m, x, w: m.outlier_proba(x),
+    "outliers": lambda m, x, w: m.outlier_proba(x) if m._parameters().makes_room else 0.0,
     "regress": lambda m, x, w: tuple(m.regress(x[:, 1:], [0])),
     "marginal": lambda m, x, w: m.marginal([0]),
 }

@@ -95,24 +95,28 @@ def uphill(points: Sequence[Point], image: Parameters, chart_at: ChartAt) -> Dir
         [each.image for each in points],
         [each.shares for each in points],
     )
+    origin, gradient = at[-1].copy(), gradients[-1].copy()
+    # In place, from the last: of large mixtures each of these is as large as a covariance matrix.
+    for i in range(len(points) - 1, 0, -1):
+        at[i] -= at[i - 1]
+        np.subtract(gradients[i - 1], gradients[i], out=gradients[i])
     pairs: list[tuple[Array, Array, float]] = []
     saddle = False
-    for i in range(1, len(points)):
-        step, change = at[i] - at[i - 1], gradients[i - 1] - gradients[i]
+    for step, change in zip(at[1:], gradients[1:], strict=True):
         curved = float(step @ change)
         if curved > CURVATURE * float(np.linalg.norm(step) * np.linalg.norm(change)):
             pairs.append((step, change, curved))
         else:
             saddle = True
-    direction = gradients[-1].copy()
+    direction = gradient.copy()
     shares = []
     for step, change, curved in reversed(pairs):
         shares.append(float(step @ direction) / curved)
         direction -= shares[-1] * change
     for (step, change, curved), share in zip(pairs, reversed(shares), strict=True):
         direction += (share - float(change @ direction) / curved) * step
-    if not float(direction @ gradients[-1]) > 0:
-        direction = gradients[-1]
-    em_step = anchor.coordinates(image) - at[-1]
+    if not float(direction @ gradient) > 0:
+        direction = gradient
+    em_step = anchor.coordinates(image) - origin
     sizes = len(points), len(pairs)
-    return Direction(anchor, at[-1], direction, gradients[-1], em_step, *sizes, saddle)
+    return Direction(anchor, origin, direction, gradient, em_step, *sizes, saddle)

@@ -24,14 +24,6 @@ from daskgmm.em.acceleration.quasi_newton import Direction, Point, uphill
 from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.parameters import Parameters
 
-MEMORY = 10
-"""Pairs of points that the curvature is estimated from."""
-
-LARGE = 64
-"""Features beyond which `MEMORY_LARGE` pairs do: mapping a point takes k d^3."""
-
-MEMORY_LARGE = 5
-
 SLACK = 1e-13
 """Part of the objective's size by which rounding may lower it."""
 
@@ -119,28 +111,35 @@ def advance(
     shares: Array,
     objective: float,
     tolerance: float,
+    most: int,
     chart_at: ChartAt,
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
     `image` is what the M-step made of the proposal, `em` what a step along the gradient would, and
     `shares` (3, k) as of `Point`; the objective is in nats per row, and so is the predicted gain
-    `tolerance` below which a pass counts as calm. `chart_at` makes the coordinates.
+    `tolerance` below which a pass counts as calm. At most so many points are kept, two or more;
+    `chart_at` makes the coordinates.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.
         point = Point.of(search.proposal, em, shares, objective)
-        return _advance(search, point, image, tolerance, chart_at)
+        return _advance(search, point, image, tolerance, most, chart_at)
 
 
 def _advance(
-    search: Search, point: Point, image: Parameters, tolerance: float, chart_at: ChartAt
+    search: Search,
+    point: Point,
+    image: Parameters,
+    tolerance: float,
+    most: int,
+    chart_at: ChartAt,
 ) -> tuple[Search, bool]:
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)
     search = replace(
         search,
-        points=_remembered(search, point, accepted),
+        points=_remembered(search, point, accepted, most),
         image=image if accepted else search.image,
         passes=search.passes + 1,
     )
@@ -148,7 +147,7 @@ def _advance(
     direction = uphill(search.points if search.newton else search.points[-1:], in_hand, chart_at)
     if not search.newton and direction.em_gain < tolerance:
         direction = _of_all(search, direction, chart_at)
-    search = _judged(search, direction, accepted, tolerance)
+    search = _judged(search, direction, accepted, tolerance, most)
     if search.newton:
         return _newton(search, direction, accepted), accepted
     return _extrapolate(search, direction, accepted, chart_at), accepted
@@ -167,6 +166,11 @@ def remaining_gain(changes: Sequence[float], tolerance: float) -> float:
     return last * ratio / (1 - ratio) if ratio < 1 else math.inf
 
 
+def without_points(search: Search, image: Parameters) -> Search:
+    """Return what is told of a search that ended at an image; most of its memory is points."""
+    return Search(image, gap=search.gap, calm=search.calm)
+
+
 def restart(search: Search, image: Parameters) -> Search:
     """Return a search that goes on from an image whose M-step was not exact."""
     return Search(image, longest=search.longest, gap=search.gap)
@@ -176,20 +180,21 @@ def _falls(point: Point, best: Point) -> bool:
     return not point.objective >= best.objective - SLACK * max(1.0, abs(best.objective))
 
 
-def _remembered(search: Search, point: Point, accepted: bool) -> tuple[Point, ...]:
+def _remembered(search: Search, point: Point, accepted: bool, most: int) -> tuple[Point, ...]:
     """Return the points with the new one: last if it is the best, else beside the best."""
-    size = 1 + (MEMORY if point.parameters.n_features <= LARGE else MEMORY_LARGE)
     if accepted:
-        return (*search.points, point)[-size:]
+        return (*search.points, point)[-most:]
     if search.kind == "extrapolation" or not np.isfinite(point.objective):
         return search.points  # too far away to tell of the curvature here
-    return (*search.points[:-1], point, search.best)[-size:]
+    return (*search.points[:-1], point, search.best)[-most:]
 
 
-def _judged(search: Search, direction: Direction, accepted: bool, tolerance: float) -> Search:
+def _judged(
+    search: Search, direction: Direction, accepted: bool, tolerance: float, most: int
+) -> Search:
     """Note the predicted gain, and for how many passes in a row it was small."""
     gap = max(direction.gain, direction.em_gain)
-    known = direction.pairs >= MIN_PAIRS and not direction.saddle
+    known = direction.pairs >= min(MIN_PAIRS, most - 1) and not direction.saddle
     small = gap < tolerance and (known or direction.em_gain < SURE * tolerance)
     return replace(search, gap=gap, calm=search.calm + 1 if small and accepted else 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -21,7 +22,7 @@ import sklearn
 from daskgmm.em.acceleration.quasi_newton import Point
 from daskgmm.em.acceleration.search import Search
 from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER
-from daskgmm.em.checkpoints.packing import MALFORMED, named_once, pack, unpack
+from daskgmm.em.checkpoints.packing import MALFORMED, encoded, named_once, pack, unpack
 from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.loop import Fit
 from daskgmm.em.survey.observed import Observed
@@ -186,7 +187,7 @@ class Checkpoint(Generic[Kept]):
         signed = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self._run, "by": _by()}
         # The run stays within the first bytes, where it is looked for.
         signed |= {name: value for name, value in document.items() if name not in signed}
-        content = json.dumps({**signed, "sha256": digest_of(signed)}).encode()
+        content = _content({**signed, "sha256": digest_of(signed)})
         try:
             self._check_owned()
             self._address.replace(content)
@@ -236,12 +237,11 @@ class Checkpoint(Generic[Kept]):
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
-        now = versions()
-        # Earlier checkpoints have no instructions.
-        if {**now, KERNEL: "numpy", **kept} != now:
+        differ = differing_versions({KERNEL: "numpy", **kept})
+        if differ:
             warn_user(
-                f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
-                f"{_listed(now)}. The fit goes on, but not necessarily to the same bits.",
+                f"The checkpoint {self._address} was written {differ}. The fit goes on, but not "
+                "necessarily to the same bits."
             )
 
 
@@ -277,7 +277,17 @@ def _by() -> str:
 
 def digest_of(document: Any) -> str:
     """Return the SHA-256 of a plain document, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for piece in encoded(document, sort_keys=True):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _content(document: Any) -> bytes:
+    """Return a document as the bytes of its file."""
+    file = io.BytesIO()
+    file.writelines(encoded(document))
+    return file.getvalue()
 
 
 def versions() -> dict[str, str]:
@@ -285,6 +295,16 @@ def versions() -> dict[str, str]:
     names = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn}
     libraries = {name: lib.__version__ for name, lib in names.items()}
     return {"daskgmm": __version__, **libraries, **targets(), KERNEL: backend_name()}
+
+
+def differing_versions(kept: Mapping[str, Any]) -> str:
+    """Return what something was written with and what there is now, in words; "" if it is the same.
+
+    What is not kept counts as what there is now.
+    """
+    now = versions()
+    same = {**now, **kept} == now
+    return "" if same else f"with {_listed(kept)}; this is {_listed(now)}"
 
 
 def check_writable(address: Address) -> None:

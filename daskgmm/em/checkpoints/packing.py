@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -14,6 +16,15 @@ from numpy.typing import NDArray
 
 Plain = Any
 """What JSON holds: dict, list, str, int, float, bool, None."""
+
+Arrays = dict[tuple[str, tuple[int, ...], bytes], tuple[int, Plain]]
+"""Places and plain forms of arrays, by type, shape and a digest of their bytes."""
+
+LEVELS = 3
+"""Levels of a document above its arrays: state, arrays, and each of them."""
+
+COPIES = 8 / 3
+"""Bytes that a byte of an array takes while a checkpoint is written: as base64, and in the file."""
 
 MALFORMED = (
     AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError,
@@ -39,20 +50,38 @@ def pack(value: Any) -> Plain:
 
     Arrays stand once, however often they occur: what EM keeps shares most of them.
     """
-    arrays: dict[str, tuple[int, Plain]] = {}
+    arrays: Arrays = {}
     plain = _pack(value, arrays)
     return {"arrays": [array for _, array in arrays.values()], "value": plain}
 
 
-def _pack(value: Any, arrays: dict[str, tuple[int, Plain]]) -> Plain:
+def encoded(plain: Plain, *, sort_keys: bool = False, levels: int = LEVELS) -> Iterator[bytes]:
+    """Yield a plain value, whose keys are texts, as `json.dumps` writes it: piece by piece.
+
+    As a whole it would be in memory once more. Values so many levels down are pieces.
+    """
+    of_dict = isinstance(plain, dict)
+    if not levels or not (of_dict or isinstance(plain, list)):
+        yield json.dumps(plain, sort_keys=sort_keys).encode()
+        return
+    yield b"{" if of_dict else b"["
+    for place, name in enumerate(sorted(plain) if of_dict and sort_keys else plain):
+        yield b", " if place else b""
+        if of_dict:
+            yield json.dumps(name).encode() + b": "
+        value = plain[name] if of_dict else name
+        yield from encoded(value, sort_keys=sort_keys, levels=levels - 1)
+    yield b"}" if of_dict else b"]"
+
+
+def _pack(value: Any, arrays: Arrays) -> Plain:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
         # JSON has no infinity; Python writes a finite float so that it reads back the same.
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, np.ndarray):
-        plain = _pack_array(value)
-        return {"array": arrays.setdefault(str(plain), (len(arrays), plain))[0]}
+        return {"array": _place_of(value, arrays)}
     if isinstance(value, np.generic):
         return _pack(value.item(), arrays)
     if isinstance(value, tuple):
@@ -66,10 +95,16 @@ def _pack(value: Any, arrays: dict[str, tuple[int, Plain]]) -> Plain:
     raise TypeError(f"{type(value).__name__} is not packed")
 
 
-def _pack_array(array: NDArray[Any]) -> Plain:
+def _place_of(array: NDArray[Any], arrays: Arrays) -> int:
+    """Return the place of an array among those that stand once, where it is put if it is new."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    data = base64.b64encode(np.ascontiguousarray(little).tobytes()).decode("ascii")
-    return {"dtype": little.dtype.str, "shape": list(array.shape), "base64": data}
+    content, dtype = little.tobytes(), little.dtype.str
+    key = dtype, array.shape, hashlib.sha256(content).digest()
+    if key not in arrays:
+        data = base64.b64encode(content).decode("ascii")
+        plain = {"dtype": dtype, "shape": list(array.shape), "base64": data}
+        arrays[key] = len(arrays), plain
+    return arrays[key][0]
 
 
 def unpack(plain: Plain, records: Mapping[str, type]) -> Any:

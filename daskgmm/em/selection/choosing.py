@@ -29,6 +29,7 @@ from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.survey.far_values import warn_of_far_values
 from daskgmm.em.survey.first_pass import completed
 from daskgmm.em.survey.id_columns import warn_of_ids
+from daskgmm.em.survey.long_integers import warn_of_long_integers
 from daskgmm.em.survey.sample import SampleRule, Starts, compared_rows
 from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
@@ -54,6 +55,7 @@ def choose(
         listen(SweepResumed(_most_passes(kept.models), len(kept.models), _left(kept.models)))
         state = replace(kept, survey=completed(data, kept.survey, listen))
     warn_of_far_values(state.survey, data.rows.columns)
+    warn_of_long_integers(state.survey, data.rows)
     warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
@@ -106,6 +108,7 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
     for place in riding:  # which end when the others do
         settings[place] = replace(settings[place], precision=FLOAT64)
     evaluated = evaluate(rows, fits, settings, riding)
+    kinds = {each.settings for each in state.models} | {each.settings for each in state.failures}
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         if isinstance(each, IllDefinedError) and models[index].rides:
@@ -114,7 +117,8 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
         if isinstance(each, IllDefinedError):
             failures.append(Failure(chosen, models.pop(index).seed, str(each), True))
             continue
-        fit = advanced(fit, each, chosen, fit.lower_bound, index)
+        fit = advanced(fit, each, chosen, fit.lower_bound, index, len(kinds))
+        fit = fit.without_points() if fit.converged else fit
         models[index] = replace(models[index], fit=fit, rode=models[index].rides)
     found = tuple(models.values())
     best = _best_by_bic(found, rows.survey, n)

@@ -33,6 +33,7 @@ from daskgmm.em.starts.candidates import (
     starts_worth,
 )
 from daskgmm.em.starts.drawing import Draw
+from daskgmm.em.survey.sample import Starts
 
 CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 4.0, 6
 """Those that may win get up to so many times the starts asked for, where they take no longer: each
@@ -97,6 +98,13 @@ class SweepRequest:
         count = starts_worth(settings, draw.m, n, d, most, seconds)
         more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
         return list(map(int, more))
+
+
+def most_together(settings: Settings, starts: Starts, d: int, n: int | None) -> int:
+    """Return how many starts in d features advance together at most, of one size and structure."""
+    rows = starts.rows if n is None else n
+    cheap = starts_worth(settings, starts.rows, rows, d, FROM_LARGEST, CHEAP_SECONDS_OF_ALL)
+    return max(1, settings.n_init) + cheap
 
 
 def race_all(

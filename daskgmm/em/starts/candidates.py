@@ -342,7 +342,7 @@ class Part:
 
     def _candidate(self, seed: int, fit: Fit) -> Candidate:
         degenerate = self.rows.survey.n_degenerate(fit.step, self.settings.reg_covar)
-        return Candidate(seed, fit, degenerate)
+        return Candidate(seed, fit.without_points(), degenerate)
 
 
 def _attempt(make: Callable[[], Fit]) -> Fit | ValueError:

@@ -37,7 +37,7 @@ from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey.first_pass import survey_rows
-from daskgmm.em.survey.sample import SampleRule, drawn_rows
+from daskgmm.em.survey.sample import SampleRule, Starts, drawn_rows
 from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.tails.tails import TAILS
@@ -83,6 +83,17 @@ def best_candidate(
     return compared(rows, finalists, settings)
 
 
+def most_together(settings: Settings, starts: Starts, d: int, n: int | None) -> int:
+    """Return how many starts in d features advance together at most; 0 where none is estimated."""
+    if not starts.rows:
+        return 0
+    rows = starts.rows if n is None else n
+    if starts.drawn or n is None:
+        asked = CANDIDATES * settings.n_init
+        return candidates_worth(settings, starts.rows, rows, d, asked)
+    return max(1, min(TOGETHER, worth_comparing(settings, rows, d)))
+
+
 def compared(rows: TrainingSet, finalists: list[Candidate], settings: Settings) -> Fit:
     """Return the better of the candidates on all rows, after the pass that tells."""
     fits = [Fit(each.fit.step) for each in finalists]
@@ -92,7 +103,7 @@ def compared(rows: TrainingSet, finalists: list[Candidate], settings: Settings) 
         settings = replace(settings, precision=FLOAT64)
         evaluated = evaluate(rows, fits, [settings] * len(fits))
     fits = [
-        advanced(fit, each, settings, float("-inf"), 0)
+        advanced(fit, each, settings, float("-inf"), together=len(fits))
         for fit, each in zip(fits, evaluated, strict=True)
         if isinstance(each, Evaluated)
     ]

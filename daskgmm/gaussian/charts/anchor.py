@@ -12,7 +12,7 @@ for feasible parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +52,11 @@ class _Mixtures:
     anchors: Array
     factors: Array
     relative: Array
+
+
+def as_it_is(parameters: Parameters) -> Parameters:
+    """Return the parameters."""
+    return parameters
 
 
 class Anchor:
@@ -117,17 +122,27 @@ class Anchor:
         self, mixtures: Sequence[Parameters], images: Sequence[Parameters], shares: Sequence[Array]
     ) -> tuple[Array, Array]:
         """Return the coordinates of several mixtures and the `gradient` at each, both (n, q)."""
-        at, gradients = [], []
+        at, gradients = self._empty(len(mixtures)), self._empty(len(mixtures))
         for part in self._parts(mixtures):
             joined = self._joined(mixtures[part])
-            at.append(self._coordinates(joined))
-            gradients.append(self._gradients(joined, images[part], shares[part]))
-        return np.concatenate(at), np.concatenate(gradients)
+            at[part] = self._coordinates(joined)
+            gradients[part] = self._gradients(joined, images[part], shares[part])
+        return at, gradients
 
-    def coordinates_of(self, mixtures: Sequence[Parameters]) -> Array:
-        """Return the coordinates of several mixtures, (n, q)."""
-        parts = self._parts(mixtures)
-        return np.concatenate([self._coordinates(self._joined(mixtures[part])) for part in parts])
+    def coordinates_of(
+        self, mixtures: Sequence[Parameters], in_form: Callable[[Parameters], Parameters] = as_it_is
+    ) -> Array:
+        """Return the coordinates of several mixtures, (n, q), each brought in this form before."""
+        found = self._empty(len(mixtures))
+        for part in self._parts(mixtures):
+            joined = self._joined([in_form(each) for each in mixtures[part]])
+            found[part] = self._coordinates(joined)
+        return found
+
+    def _empty(self, n: int) -> Array:
+        """Return coordinates (n, q) to be filled: parts and the whole would be twice that."""
+        (k, d), m = self._at.means.shape, len(self._scale_roots)
+        return np.empty((n, k + k * d + m * self._precision.n_parameters(d)))
 
     def _parts(self, mixtures: Sequence[Parameters]) -> Iterator[slice]:
         """Yield which mixtures are mapped in the same calls.

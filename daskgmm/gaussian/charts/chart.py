@@ -55,8 +55,14 @@ class EmSteps(ABC):
     ) -> tuple[Array, Array]:
         """Return the coordinates of several mixtures and the EM step at each, both (n, q)."""
         at, to = np.split(self.coordinates_of([*mixtures, *images]), 2)
-        return at, to - at
+        to -= at
+        return at, to
 
     def coordinates_of(self, mixtures: Sequence[Parameters]) -> Array:
         """Return the coordinates of several mixtures, (n, q)."""
-        return np.stack([self.coordinates(each) for each in mixtures])
+        first = self.coordinates(mixtures[0])
+        found = np.empty((len(mixtures), len(first)))
+        found[0] = first
+        for place, each in enumerate(mixtures[1:], start=1):
+            found[place] = self.coordinates(each)
+        return found

@@ -60,7 +60,7 @@ class StructuredAnchor(EmSteps):
     @one_blas_thread()  # more of them round otherwise
     def coordinates_of(self, mixtures: Sequence[Parameters]) -> Array:
         """Return the coordinates of several mixtures, (n, q)."""
-        return self._anchor.coordinates_of([_in_form(each) for each in mixtures])
+        return self._anchor.coordinates_of(mixtures, _in_form)
 
     @one_blas_thread()  # more of them round otherwise
     def parameters(self, coordinates: Array) -> Parameters | None:

@@ -23,6 +23,8 @@ class Backend(ABC):
         Whether it bars the components of `Kernel.classes` from rows of other classes.
     has_single : bool
         Whether it has tiles in float32 (`single.SingleKernel`).
+    shares_products : bool
+        Whether mixtures of a pass share the products of a row that natural kernels take.
     short_calls : bool
         Whether a tile takes many calls under Python's lock, so that threads wait for each other
         where tiles take little time.
@@ -30,6 +32,7 @@ class Backend(ABC):
 
     takes_labels: ClassVar[bool] = False
     has_single: ClassVar[bool] = False
+    shares_products: ClassVar[bool] = True
     short_calls: ClassVar[bool] = True
 
     @abstractmethod

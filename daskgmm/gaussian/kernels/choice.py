@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -134,6 +135,26 @@ natural kernel over that of the whitened one, on one thread: 1.2 at d=64 k=4, 1.
 d=600 k=2; 0.74 at d=64 k=8, 1.1 at d=300 k=16."""
 
 
+FEW, FROM_COLUMNS = 3, 48
+"""Components of a mixture up to which, and columns from which on, whitening is faster beside other
+mixtures as well, where each computes its own products. Time of natural kernels over that of
+whitened ones by the compiled back end, four mixtures a pass: 1.6, 1.2 and 1.0 at d=48 with k=1, 2
+and 3; 2.5, 1.5 and 1.1 at d=128; 1.0 and 0.9 at d=128 with k=4 and 8."""
+
+
+def counted_together(mixtures: Sequence[Parameters], *, share_products: bool) -> list[int]:
+    """Return for each mixture of a pass the components that its kernel is chosen by.
+
+    `share_products` is that of the back end (`backend.Backend`).
+    """
+    total = sum(each.n_components for each in mixtures)
+
+    def is_alone(each: Parameters) -> bool:
+        return not share_products and each.n_components <= FEW and each.n_features >= FROM_COLUMNS
+
+    return [each.n_components if is_alone(each) else total for each in mixtures]
+
+
 def is_whitened_faster(structure: Structure, k: int, d: int) -> bool:
     """Return whether the whitened kernel is faster, for k components that share the rows."""
     has_products = structure.statistic.n_quadratic(d) == packed.size(d)
@@ -165,7 +186,8 @@ def choose_kernel(
     noise : float
         See `kernel.Kernel`.
     together : int, optional
-        Number of components of all mixtures in the pass, which share the products of a row.
+        Number of components of all mixtures in the pass that share the products of a row, as of
+        `counted_together`.
     """
     k, d = parameters.means.shape
     if is_whitened_faster(structure_of(parameters), k if together is None else together, d):

@@ -49,7 +49,8 @@ class CompiledBackend(Backend):
     With one kernel that it has not NumPy does the whole pass.
     """
 
-    takes_labels, has_single, short_calls = True, True, False
+    takes_labels, has_single = True, True
+    shares_products = short_calls = False
 
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None

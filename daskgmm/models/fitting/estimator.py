@@ -363,7 +363,8 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         check_precision([settings], noisy=beside.noise is not None)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
         with closing(cut(rows, beside, settings, cache)) as data:
-            plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
+            starts = request.starts(rows.n_features, rows.n_rows)
+            plan_of(data, settings, starts, kept=checkpoint is not None).check()
             of_fit, stopped = (data, settings, given), False
             with told_to_callbacks(self, given, partial(self._attributes, *of_fit)) as after:
                 try:

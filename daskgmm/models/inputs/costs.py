@@ -21,6 +21,7 @@ from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs.known_noise import apart, check_known_noise, training_noise
 from daskgmm.models.inputs.labels import KnownClasses, check_no_texts, with_labels
 from daskgmm.models.inputs.rows import training_rows
+from daskgmm.models.inputs.step_costs import steps_of, without_acceleration
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -97,9 +98,21 @@ and two by k-means (551 MB at 28,041 rows of 600 columns, beside the sample itse
 what was freed and did not go back to the system (1,409 MB were measured in all, 1,537 planned)."""
 
 
-def plan_of(data: Dataset, settings: Settings, starts: Starts, mixtures: int = 1) -> Plan:
-    """Return the plan of a fit of mixtures, of these settings in all, to rows that are cut."""
-    d = data.rows.n_features
+def plan_of(
+    data: Dataset,
+    settings: Settings,
+    starts: Starts,
+    candidates: Sequence[Settings] = (),
+    *,
+    kept: bool = False,
+) -> Plan:
+    """Return the plan of a fit to rows that are cut.
+
+    `candidates` are the settings of the mixtures that `settings` are in all, if it is of several;
+    `kept` says whether there is a checkpoint.
+    """
+    d, candidates = data.rows.n_features, candidates or [settings]
+    mixtures, n = len(candidates), data.rows.n_rows
     mapped = 8 * settings.n_features(d)
     # A drawn sample is in the model's coordinates, the survey's as read.
     sampled = mapped if starts.drawn and settings.is_mapped else data.row_nbytes
@@ -112,6 +125,8 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts, mixtures: int = 1
         sample_rows=starts.surveyed_rows,
         sample_spread=1 if settings.labelling is None else settings.labelling.spread,
         start_nbytes=starts.rows * held,
+        steps=steps_of(candidates, starts, d, n, kept=kept),
+        plain_steps=steps_of(without_acceleration(candidates), starts, d, n, kept=kept),
         survey_nbytes=survey_nbytes(d),
         survey_result_nbytes=survey_result_nbytes(d),
         maps=settings.is_mapped,

@@ -19,6 +19,7 @@ from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.companions.weights import split_companions, weights_for
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.variables import listed
+from daskgmm.rows.long_integers import is_long
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
@@ -229,8 +230,13 @@ def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Row
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
     x = source.values()
     check_names_are_seen(source.x)
+    types = getattr(x, "dtypes", None)
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
-    return ArrayRows(x, columns=feature_names(estimator))
+    rows = ArrayRows(x, columns=feature_names(estimator))
+    if types is not None and hasattr(types, "keys"):
+        # A frame of pandas becomes an array of one type.
+        rows.long_integers = tuple(map(is_long, types))
+    return rows
 
 
 def check_names_are_seen(x: Any) -> None:

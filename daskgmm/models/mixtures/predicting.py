@@ -15,6 +15,7 @@ from daskgmm.models.mixtures.noisy_rows import predict_with_noise, rows_to_write
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.labels import named_as
 from daskgmm.models.predictions.made_outputs import wanted_outputs
+from daskgmm.models.predictions.room import check_room
 from daskgmm.models.settings.missing import check_imputes, check_seed
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
@@ -91,7 +92,7 @@ class PredictingMixture(FittedMixture):
         parts of components with the larger covariances [1]_. With ``tails="t"`` it is the
         probability that the row was drawn with more than ten times its component's scatter matrix:
         a row of such a component is normal, with the matrix divided by a number from a gamma
-        distribution, whose distribution given the row is known [2]_. Of other mixtures it is 0.
+        distribution, whose distribution given the row is known [2]_.
 
         Parameters
         ----------
@@ -101,6 +102,12 @@ class PredictingMixture(FittedMixture):
         -------
         array of shape (n,)
             Between 0 and 1.
+
+        Raises
+        ------
+        SettingError
+            If the mixture makes no room for outliers, so that no row could be one: for such a
+            mixture `density_rank` says how unusual rows are.
 
         References
         ----------
@@ -119,6 +126,8 @@ class PredictingMixture(FittedMixture):
         >>> mixture.outlier_proba([[0.0], [25.0]]).round(1)
         array([0., 1.])
         """
+        check_is_fitted(self)
+        check_room(self._parameters(), ["outlier_probability"])
         return self._predict("outlier_probability", X)
 
     def score_samples(self, X: Any, *, noise_variance: Any = None) -> Any:

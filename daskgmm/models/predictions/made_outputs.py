@@ -20,6 +20,7 @@ from daskgmm.models.predictions.outputs import EXACT, NO_MAKERS, OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.predictions.room import check_room
 from daskgmm.models.predictions.targets import are_targets, targets_of
 from daskgmm.names import DTYPES
 
@@ -203,6 +204,7 @@ def wanted_outputs(
     predictor: Predictor, names: Sequence[str], dtype: str | None, top: int | None
 ) -> Outputs:
     """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
+    check_room(predictor.parameters, names)
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
     noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
     merged, d, own = predictor.clusters, predictor.n_columns, predictor.own_outputs

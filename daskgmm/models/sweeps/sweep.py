@@ -234,7 +234,8 @@ def _swept(
     # What M-steps round to would depend on whether a task has just ended.
     with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache)) as data:
         places = starts_of(settings, rows.n_features, rows.n_rows)
-        plan_of(data, as_one_fit, places, len(settings)).check()
+        keeps = running.checkpoint is not None
+        plan_of(data, as_one_fit, places, settings, kept=keeps).check()
         kept = saved = None
         if running.checkpoint is not None:
             saved = Checkpoint(running.checkpoint, SweepState)

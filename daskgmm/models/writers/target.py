@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from daskgmm.em.checkpoints.checkpoint import digest_of
+from daskgmm.em.checkpoints.checkpoint import differing_versions, digest_of, versions
 from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.ownership import Owner, identified, parsed
@@ -33,6 +33,7 @@ from daskgmm.storage.local import (
     written_path,
 )
 from daskgmm.storage.masking import shown
+from daskgmm.user_warnings import warn_user
 
 try:
     import fcntl
@@ -48,6 +49,9 @@ FOLDER = re.compile(r"[0-9a-f]{32}")
 
 OURS = re.compile(rf"{FOLDER.pattern}(\.[0-9a-f]{{32}}\.removed)?")
 """Names of such folders, and of those that a run is about to remove."""
+
+VERSIONS = "versions"
+"""Name of the versions and of the kernel that the bits of what is written depend on."""
 
 FORMER = {"identity", "done", "counts", "marks"}
 """What was in the journal of a run that wrote aside without a folder of its own."""
@@ -94,7 +98,8 @@ class Target(ABC):
         self.contested = self._taken = self._former = False
         self._overwrite, self._about = overwrite, identified()
         self._folder, self._folder_before = self.owner.run, ""
-        self._made = ""
+        self._made, self._versions = "", versions()
+        self._versions_before: dict[str, Any] = {}
         if path is None:
             self._check_remote()
         else:
@@ -124,6 +129,7 @@ class Target(ABC):
             if not document["begun"] or document["identity"] != json.loads(json.dumps(identity)):
                 return None
             self._folder_before, self._made = str(document["folder"]), document["made"]
+            self._versions_before = dict(document.get(VERSIONS, {}))
             marks = {int(index): mark for index, mark in document["marks"].items()}
             counts = np.array([int(each) for each in document["counts"]], np.int64)
             done = {int(index) for index in document["done"]}
@@ -137,7 +143,16 @@ class Target(ABC):
         return tally
 
     def go_on(self, identity: Mapping[str, Any], tally: Tally) -> None:
-        """Take the place of the run that wrote what is tallied; it stops at its next note."""
+        """Take the place of the run that wrote what is tallied; it stops at its next note.
+
+        Warn if its kernel or libraries were others.
+        """
+        differ = differing_versions(self._versions_before) if tally.done else ""
+        if differ:
+            warn_user(
+                f"What there is at {self.root} was written {differ}. The run goes on, but not "
+                "necessarily with the same bits."
+            )
         self._folder = self._folder_before
         with self._alone():
             self._write(identity, tally, begun=True)
@@ -218,6 +233,7 @@ class Target(ABC):
             "marks": {str(index): mark for index, mark in tally.marks.items()},
             "digests": tally.digests,
             "made": self._made,
+            VERSIONS: self._versions,
         }
         self._journal.replace(json.dumps(sealed(document)).encode())
         self._taken = True

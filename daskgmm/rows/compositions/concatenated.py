@@ -55,6 +55,8 @@ class ConcatenatedRows(Rows):
                     f"{self.n_features}; give every element the same columns."
                 )
         self.dtype = np.result_type(*(part.dtype for part in self.parts))
+        of_parts = zip(*(part.has_long_integers for part in self.parts), strict=True)
+        self.long_integers = tuple(any(column) for column in of_parts)
         self.lengths = np.concatenate([part.lengths for part in self.parts])
         self.columns = _shared_columns(self.parts)
         self.in_process = any(part.in_process for part in parts)

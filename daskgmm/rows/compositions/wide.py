@@ -80,6 +80,7 @@ class WideRows(Rows):
         self.taken_as_missing, self.block_rows = rows.taken_as_missing, rows.block_rows
         self.n_features = rows.n_features + behind.n_features
         self.dtype = np.result_type(rows.dtype, behind.dtype)
+        self.long_integers = (*rows.has_long_integers, *behind.has_long_integers)
         self.in_process = rows.in_process or behind.in_process
         self.reads = rows.reads or behind.reads
         self.read_copies = max(rows.read_copies, behind.read_copies) + 1.0  # joined

@@ -11,6 +11,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.naming import COLUMNS, check_among, check_numbers
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
+from daskgmm.rows.long_integers import long_columns
 from daskgmm.rows.tables.arrow_columns import number_type
 from daskgmm.rows.tables.frames import arrow_array
 from daskgmm.rows.tables.requiring import require
@@ -67,6 +68,8 @@ class TableRows(ArrayRows):
         _check_numbers(table, columns, source)
         array, names = arrow_array(table, columns)
         super().__init__(array, columns=names)
+        types = dict(zip(table.schema.names, table.schema.types, strict=True))
+        self.long_integers = long_columns(names, types)
         self.source, self.table = source, table
 
     @property

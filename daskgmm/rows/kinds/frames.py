@@ -14,6 +14,7 @@ from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.lazy.graph import held_by_collection
+from daskgmm.rows.long_integers import long_columns
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source
 from daskgmm.rows.tables.arrow_texts import TableTexts, holds_texts
@@ -47,7 +48,11 @@ class DaskFrame(Source):
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         array, names = frame_array(self.x, columns)
-        return DaskRows(array, columns=names)
+        rows = DaskRows(array, columns=names)
+        rows.long_integers = long_columns(
+            self.x.columns if columns is None else columns, dict(self.x.dtypes)
+        )
+        return rows
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         return frame_array(self.x, columns)[0]
@@ -98,7 +103,10 @@ class ColumnsInMemory(Memory):
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         array, names = self.array(columns)
-        return ArrayRows(array, columns=names)
+        rows = ArrayRows(array, columns=names)
+        schema = self.as_arrow_head().schema
+        rows.long_integers = long_columns(names, dict(zip(schema.names, schema.types, strict=True)))
+        return rows
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
         """Return the columns as an array."""
@@ -107,6 +115,10 @@ class ColumnsInMemory(Memory):
     def as_arrow(self, name: str) -> Any:
         """Return a column as a table of Arrow."""
         return self.x.select([name])
+
+    def as_arrow_head(self) -> Any:
+        """Return something that has the schema of Arrow."""
+        return self.x
 
     def texts(
         self, name: str, features: Sequence[str] | None = None
@@ -134,6 +146,9 @@ class PolarsFrame(ColumnsInMemory):
 
     def as_arrow(self, name: str) -> Any:
         return self.x.select([name]).to_arrow()
+
+    def as_arrow_head(self) -> Any:
+        return self.x.head(0).to_arrow()
 
     def texts(
         self, name: str, features: Sequence[str] | None = None

@@ -31,6 +31,7 @@ from daskgmm.rows.labelled.variables import (
     those_wanted,
     variables_of,
 )
+from daskgmm.rows.long_integers import long_columns
 from daskgmm.rows.rows import Rows
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Labelled:
         The dimensions that became features.
     taken_as_missing : str or None
         `Rows.taken_as_missing`.
+    long_integers : tuple of bool, or None
+        `Rows.long_integers`.
     """
 
     stacked: Any
@@ -67,6 +70,7 @@ class Labelled:
     template: xr.Dataset
     feature_dims: tuple[Hashable, ...]
     taken_as_missing: str | None = None
+    long_integers: tuple[bool, ...] | None = None
 
     @property
     def lazy(self) -> bool:
@@ -85,6 +89,7 @@ class Labelled:
             rows = ArrayRows(self.stacked.reshape(math.prod(shape), width))
             rows.places = GridPlaces.of(tuple(map(str, self.dims)), [(n,) for n in shape])
         rows.columns, rows.taken_as_missing = self.names, self.taken_as_missing
+        rows.long_integers = self.long_integers
         return rows
 
     def weights(self, weight: xr.DataArray, name: str = WEIGHTS) -> Rows:
@@ -144,6 +149,7 @@ def labelled(
     variables = [sample_dims_first(variable, dims, features) for variable in variables]
     names = tuple(name for variable in variables for name in variable.names)
     units = {name: variable.unit for variable in variables for name in variable.names}
+    types = {name: variable.array.dtype for variable in variables for name in variable.names}
     order = None
     if wanted is not None and tuple(wanted) != names:
         order, names = [names.index(name) for name in wanted], tuple(wanted)
@@ -155,6 +161,7 @@ def labelled(
         _template(dataset, variables, dims),
         features,
         "; ".join(filter(None, (variable.taken_as_missing for variable in variables))) or None,
+        long_columns(names, types),
     )
 
 

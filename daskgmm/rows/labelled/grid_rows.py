@@ -105,8 +105,10 @@ class GridRows(DaskRows):
 
     def select(self, names: Sequence[str]) -> GridRows:
         """Return the rows with these columns only, in the same blocks."""
-        rows = GridRows(self._array[..., naming.places(names, self.columns)], self._dims)
+        chosen = naming.places(names, self.columns)
+        rows = GridRows(self._array[..., chosen], self._dims)
         rows.columns, rows.taken_as_missing = tuple(names), self.taken_as_missing
+        rows.long_integers = tuple(self.has_long_integers[place] for place in chosen)
         return rows
 
     def column(self, name: str) -> GridRows:

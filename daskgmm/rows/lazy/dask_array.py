@@ -89,8 +89,10 @@ class DaskRows(Rows):
         """Return the rows with these columns only, cut as these are."""
         if tuple(names) == self.columns:
             return self
-        array = self._named()[:, places(names, self.columns)]
-        return DaskRows(array, self.lengths, tuple(names))
+        chosen = places(names, self.columns)
+        rows = DaskRows(self._named()[:, chosen], self.lengths, tuple(names))
+        rows.long_integers = tuple(self.has_long_integers[place] for place in chosen)
+        return rows
 
     def column(self, name: str) -> DaskRows:
         """Return one column as weights; its chunks are computed from all columns of these."""

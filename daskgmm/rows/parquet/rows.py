@@ -11,6 +11,7 @@ from daskgmm.errors import DataError
 from daskgmm.readers import remedy
 from daskgmm.rows.checks.naming import COLUMNS
 from daskgmm.rows.grid import check_chunks
+from daskgmm.rows.long_integers import is_long
 from daskgmm.rows.parquet.features import feature_columns
 from daskgmm.rows.parquet.files import in_memory
 from daskgmm.rows.parquet.finding import find_files
@@ -64,6 +65,11 @@ class ParquetRows(Rows):
         how = remedy("daskgmm.open_parquet(path, [{numbers}])", COLUMNS)
         types = column_types(footers, names, how)
         self.dtype = np.result_type(*types.values())
+        self.long_integers = tuple(
+            any(is_long(footer.columns[column.name].kind) for footer in footers)
+            for column in features
+            for _ in column.features
+        )
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
         self.in_process = in_memory(footers[0].address)
         self.footers, self.query = tuple(footers), Query(features, self.dtype, weights)

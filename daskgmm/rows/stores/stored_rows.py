@@ -15,6 +15,7 @@ from daskgmm.rows.ahead import FETCHED_BYTES, fetched
 from daskgmm.rows.checks.layout import check_rows, check_weights
 from daskgmm.rows.decoding.nodata import PLAIN, Decoding, taken_as_missing
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
+from daskgmm.rows.long_integers import is_long
 from daskgmm.rows.retries import retried_in_parts
 from daskgmm.rows.rows import Rows
 
@@ -115,6 +116,8 @@ class StoredRows(Rows):
         self._chunk = 1 if array.chunks is None else int(array.chunks[0])
         self.taken_as_missing = taken_as_missing(decoding.nodata)
         self.dtype = decoding.dtype(np.dtype(array.dtype))
+        width = 1 if array.ndim == 1 else array.shape[1]
+        self.long_integers = (is_long(np.dtype(array.dtype)),) * width
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
         if lengths is None:
             self.lengths = regular_lengths(array.shape[0], rows_per_block(array, self.row_nbytes))

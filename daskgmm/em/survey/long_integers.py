@@ -1,0 +1,51 @@
+"""Integers beyond 2^53, of which float64 does not hold every one: said, not rounded in silence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from daskgmm.counting import counted
+from daskgmm.em.survey.far_values import NAMED, far_columns
+from daskgmm.em.survey.survey import Survey
+from daskgmm.errors import ResolutionWarning
+from daskgmm.readers import remedy
+from daskgmm.rows.rows import Rows
+from daskgmm.user_warnings import warn_user
+
+EXACT = 2.0**53
+"""From here on float64 does not hold every whole number."""
+
+
+def warn_of_long_integers(survey: Survey, rows: Rows) -> None:
+    """Warn of columns of integers whose extremes, by the survey of rows as read, are rounded.
+
+    Columns with far values are left to `warn_of_far_values`: such a fill value is no integer that
+    was rounded.
+    """
+    found = rounded_columns(survey, rows)
+    if not found:
+        return
+    columns = rows.columns
+    named = [f"{j}" if columns is None else repr(columns[j]) for j in found[:NAMED]]
+    more = f" and {counted(len(found) - NAMED, 'more column')}" if len(found) > NAMED else ""
+    largest = np.maximum(np.abs(survey.minimum), np.abs(survey.maximum))[list(found)].max()
+    apart = f"{float(np.spacing(largest)):,.0f}"
+    many = len(found) > 1
+    how = remedy("X without them, or columns= of open_data", "--columns")
+    warn_user(
+        f"Of X, column{'s' if many else ''} {', '.join(named)}{more} hold{'' if many else 's'} "
+        f"integers beyond 2^53, which are rounded to float64, up to {apart} apart. If they "
+        f"identify rows, or are hashes, leave them out ({how}); if they are quantities, as times "
+        "in nanoseconds, subtract the first one while they are integers.",
+        ResolutionWarning,
+    )
+
+
+def rounded_columns(survey: Survey, rows: Rows) -> tuple[int, ...]:
+    """Return the columns of integers of 64 bits that reach `EXACT`, but those of far values."""
+    large = np.maximum(np.abs(survey.minimum), np.abs(survey.maximum)) >= EXACT
+    large &= np.array(rows.has_long_integers, bool)
+    if not survey.weighed_rows or not large.any():
+        return ()
+    far = far_columns(survey)
+    return tuple(j for j in map(int, np.flatnonzero(large)) if j not in far)
