@@ -122,7 +122,8 @@ class GaussianMixture(MixtureEstimator):
         parameters and log-likelihood the fit ends. `history_` tells which ones were which: lower
         bounds of passes in float32 are told 1e-4 nats per row lower, more than they err. Of "full",
         "tied", "diag" and "spherical" covariances, by the compiled kernel; without `noise`,
-        `tails`, labels, known noise and `missing` "marginalise". A warm start is in float64.
+        `tails`, labels, known noise and `missing` "marginalise". A warm start is in float64, and
+        so are fewer than 300 effective rows (Kish).
     weights_init : array-like of shape (k,), optional
         The weights to start from, of sum 1.
     means_init : array-like of shape (k, d), optional

@@ -10,6 +10,7 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
+from daskgmm.em.survey.weighing import RELATIVE
 from daskgmm.gaussian.charts.chart import Chart
 from daskgmm.gaussian.charts.choice import chart_at, has_chart
 from daskgmm.gaussian.covariance.structure import Structure
@@ -17,6 +18,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.deconvolution.choice import choose_deconvolving, deconvolving_about
 from daskgmm.gaussian.deconvolution.starting import without_noise
 from daskgmm.gaussian.kernels.choice import (
+    LEAST_SINGLE_ROWS,
     SINGLE_TOLERANCE,
     TOLERANCE,
     choose_kernel,
@@ -114,7 +116,9 @@ class GaussianModel:
         return self._of_classes(choose_kernel(parameters, *about, together))
 
     def in_single(self, kernel: Kernel, parameters: Parameters) -> Kernel:
-        """Return a kernel in float32, if it is of whole rows and the bound allows it."""
+        """Return a kernel in float32, if it is of whole rows, enough, and the bound allows it."""
+        if not self.survey.counted(RELATIVE) >= LEAST_SINGLE_ROWS:
+            return kernel
         return in_single(kernel, parameters, self.survey.half_range)
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:

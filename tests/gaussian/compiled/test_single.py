@@ -122,6 +122,27 @@ def test_units_of_rows_and_weights_change_no_bit(loaded):
             assert_array_equal(heavy.sums / scale, plain.sums)
 
 
+def test_what_densities_have_in_common_takes_no_digits(loaded):
+    """As the units of 100 columns of 1e-30 do, which add 7,000 nats to each log density."""
+    kernel, _, x, weights = problem("diag", 4, 100, 400)
+    theta = kernel.theta.copy()
+    theta[:, 0] += 7000.0
+    for library, w in product(loaded, (None, weights)):
+        plain = compiled(library, kernel, x, w)
+        found = compiled(library, replace(kernel, theta=theta), x, w)
+        expected = plain.log_likelihood + 7000.0 * plain.weight
+        assert_allclose(found.log_likelihood, expected, atol=1e-6 * plain.weight, rtol=0)
+        assert_allclose(found.sums, plain.sums, rtol=1e-5)
+
+
+def test_one_squared_norm_errs_alike_in_all_rows(loaded):
+    kernel, error, x, _ = problem("spherical", 1, 150, 2000, spread=8.0)
+    expected = by_numpy(kernel, x, None).log_likelihood
+    for library in loaded:
+        found = compiled(library, kernel, x).log_likelihood
+        assert abs(found - expected) < 0.1 * error * len(x)
+
+
 def test_rows_of_weight_0_are_not_looked_at(loaded):
     kernel, _, x, weights = problem("diag", 4, 3, 500)
     hidden = np.where(weights[:, None] > 0, x, np.nan)

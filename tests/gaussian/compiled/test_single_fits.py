@@ -11,6 +11,7 @@ from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, sweep
 from daskgmm.em.events import Iterated
 from daskgmm.em.precision import LOWERED, may_be_single, told
 from daskgmm.errors import CheckpointError, SettingError
+from daskgmm.gaussian.kernels.choice import LEAST_SINGLE_ROWS
 
 pytestmark = pytest.mark.usefixtures("installed", "unset")
 
@@ -103,6 +104,15 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(x, tmp_path):
         mixture(tol=tol, max_iter=101).fit(x, checkpoint=path)
     with pytest.raises(CheckpointError, match="precision"):
         mixture(tol=tol, precision="float64").fit(x, checkpoint=path)
+
+
+def test_few_rows_are_in_float64(x):
+    """The errors of their log densities do not average out."""
+    least = int(LEAST_SINGLE_ROWS)
+    weights = np.exp(1.5 * np.random.default_rng(0).normal(size=len(x)))
+    for rows, w in ((x[:: len(x) // least + 1], None), (x, weights)):
+        assert not any(mixture().fit(rows, sample_weight=w).history_["in_float32"])
+    assert any(mixture().fit(x[:: len(x) // least]).history_["in_float32"])
 
 
 def test_chunks_and_rows_of_float32(x):

@@ -40,7 +40,11 @@ class CompiledSingle(CompiledExpectation):
         left, right = model.pairs
         rows = np.concatenate([[1.0], units, [units[0] ** 2]])  # of z, as pairs name them
         self._units, self._of_statistics = units, rows[left] * rows[right]
-        theta = np.maximum(model.theta / self._of_statistics, LEAST)
+        theta = model.theta / self._of_statistics
+        # What log densities have in common, as of the units of columns, takes no digits of floats.
+        self._common = float(theta[:, 0].max())
+        theta[:, 0] -= self._common
+        theta = np.maximum(theta, LEAST)
         super().__init__(compiled, replace(model, theta=theta))
 
     def _buffers(self, sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
@@ -50,5 +54,6 @@ class CompiledSingle(CompiledExpectation):
         return found
 
     def _moments(self, of_rows: tuple[float, float, int]) -> Moments:
-        found = super()._moments(of_rows)
+        log_likelihood, weight, rows = of_rows
+        found = super()._moments((log_likelihood + self._common * weight, weight, rows))
         return replace(found, sums=found.sums / self._of_statistics[:, None])
