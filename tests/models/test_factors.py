@@ -395,5 +395,5 @@ def test_the_plan_of_a_sweep_has_the_buffers_of_each_mixture():
     candidates = combinations(sizes, ["factor-2"], estimator._settings())
     together = all_at_once(candidates, d)
     with closing(cut(ArrayRows(np.zeros((1000, d))), ALONE, together)) as data:
-        planned = plan_of(data, together, starts_of(candidates, d, 1000), len(candidates))
+        planned = plan_of(data, together, starts_of(candidates, d, 1000), candidates)
     assert planned.thread_nbytes > pages * HUGE_PAGE
