@@ -76,7 +76,7 @@ def test_in_a_process_of_its_own(folder):
     lines = done.stderr.splitlines()
     assert lines[0].startswith("survey  3,000 rows")
     told = [line.split()[:2] for line in lines[1:]]
-    assert told[:2] == [["start", "best"], ["iteration", "1"]]
+    assert told[:3] == [["start", "best"], ["EM", "begins"], ["iteration", "1"]]
     assert told[-1] == ["iteration", str(mixture.n_iter_)]
 
 

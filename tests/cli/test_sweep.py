@@ -167,6 +167,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
     options = (
         "--criterion icl --n-init 2 --tol 1e-4 --max-iter 7 --reg-covar 1e-5 --seed 3 "
         "--missing drop --standardise --pca 0.9 --prior conjugate --sample-rows 500 "
+        "--precision float32 "
         "--checkpoint c --cache 1MB --weights rows.npy --weights-are counts --storage-option a.b=1"
     )
     call("sweep", "rows.zarr", "-k", "2,4", *BOTH, "-o", "m.json", *options.split())
@@ -178,7 +179,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
         "checkpoint": "c", "cache": "1MB", "storage_options": {"a": {"b": 1}},
             "missing": "drop", "standardise": True, "pca": 0.9, "weights_are": "counts",
         "prior": "conjugate", "sample_rows": 500, "noise": False, "tails": None,
-        "equal_weights": False, "n_factors": None,
+        "equal_weights": False, "n_factors": None, "precision": "float32",
     }  # fmt: skip
 
 
