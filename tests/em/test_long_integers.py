@@ -90,8 +90,8 @@ def test_each_source_says_so(kind, tmp_path):
     name = "'emb[1]'" if kind == "parquet lists" else "1|'big'"
     told = told_by(x)
     assert len(told) == 1
-    assert "integers beyond 2^53, which are rounded to float64, up to 256 apart" in told[0]
-    assert any(f"column {each} holds" in told[0] for each in name.split("|"))
+    assert "which float64 rounds: its neighbouring values there are up to 256 apart" in told[0]
+    assert any(f"Column {each} of X holds" in told[0] for each in name.split("|"))
 
 
 def small(path):

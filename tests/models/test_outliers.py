@@ -52,10 +52,10 @@ def fitted(x, k=2, **settings):
 def test_a_mixture_without_room_for_outliers_refuses_to_tell_them(tmp_path):
     x = clusters()
     plain = GaussianMixture(2, **CHEAP).fit(x)
-    with pytest.raises(SettingError, match=r"Fit with noise=True or .*ask density_rank\(X\)"):
+    with pytest.raises(SettingError, match=r"Fit with noise=True or .*or density_rank\(X\)"):
         plain.outlier_proba(x)
     for name in ("outlier", "outlier_probability"):
-        with pytest.raises(SettingError, match=f"output '{name}' is of mixtures that make room"):
+        with pytest.raises(SettingError, match=f"output '{name}' needs a mixture with room"):
             plain.predict_to_zarr(x, tmp_path / "o.zarr", ["label", name])
     assert not (tmp_path / "o.zarr").exists()
     # Noise of which no row is has room for some.

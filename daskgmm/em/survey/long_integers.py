@@ -33,10 +33,10 @@ def warn_of_long_integers(survey: Survey, rows: Rows) -> None:
     many = len(found) > 1
     how = remedy("X without them, or columns= of open_data", "--columns")
     warn_user(
-        f"Of X, column{'s' if many else ''} {', '.join(named)}{more} hold{'' if many else 's'} "
-        f"integers beyond 2^53, which are rounded to float64, up to {apart} apart. If they "
-        f"identify rows, or are hashes, leave them out ({how}); if they are quantities, as times "
-        "in nanoseconds, subtract the first one while they are integers.",
+        f"Column{'s' if many else ''} {', '.join(named)}{more} of X hold{'' if many else 's'} "
+        "integers beyond 2^53, which float64 rounds: its neighbouring values there are up to "
+        f"{apart} apart. If they identify rows, or are hashes, leave them out ({how}). If they are "
+        "quantities, such as times in nanoseconds, subtract the first one while they are integers.",
         ResolutionWarning,
     )
 

@@ -20,6 +20,7 @@ def check_room(parameters: Parameters, names: Sequence[str]) -> None:
     fit = remedy("noise=True or tails='contaminated' or 't'", "--noise or --tails")
     rank = remedy("density_rank(X)", "--outputs log_density")
     raise SettingError(
-        f"output {asked[0]!r} is of mixtures that make room for outliers, and this one takes every "
-        f"row for one of its components. Fit with {fit}; or ask {rank} how unusual rows are."
+        f"output {asked[0]!r} needs a mixture with room for outliers, and this one has none: each "
+        f"row belongs to one of its components. Fit with {fit}; or {rank} says how unusual each "
+        "row is."
     )
