@@ -117,13 +117,13 @@ class GaussianMixture(MixtureEstimator):
         the components share what it leaves in equal parts. Refused with a prior of the weights
         ("dirichlet") and with `weights_init`.
     precision : {"float64", "float32"}, default="float64"
-        "float32" lets early passes be in it, as long as each gains more than 1e-4 nats per row and
-        a bound on rounding allows it; sums are in float64, and so are the last passes, at whose
-        parameters and log-likelihood the fit ends. `history_` tells which ones were which: lower
-        bounds of passes in float32 are told 1e-4 nats per row lower, more than they err. Of "full",
-        "tied", "diag" and "spherical" covariances, by the compiled kernel; without `noise`,
-        `tails`, labels, known noise and `missing` "marginalise". A warm start is in float64, and
-        so are fewer than 300 effective rows (Kish).
+        "float32": early passes compute densities in float32, as long as each gains more than 1e-4
+        nats per row and a bound on rounding errors allows it. Sums over rows and the last passes,
+        which the parameters and the log-likelihood come from, are in float64. `history_` says
+        which passes were in float32; their lower bounds are reported 1e-4 nats per row lower, which
+        is more than their error. For "full", "tied", "diag" and "spherical" covariances and the
+        compiled kernel; not with `noise`, `tails`, labels, known noise or `missing="marginalise"`.
+        Warm starts and fits of fewer than 300 effective rows (Kish) stay in float64.
     weights_init : array-like of shape (k,), optional
         The weights to start from, of sum 1.
     means_init : array-like of shape (k, d), optional
