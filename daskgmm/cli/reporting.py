@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from daskgmm.counting import counted
-from daskgmm.names import CRITERIA
+from daskgmm.names import CRITERIA, FLOAT64
 
 COLUMNS = 80
 """Characters of a line, at most, of what is said beside results."""
@@ -145,9 +145,16 @@ def not_converged(mixture: Any, checkpoint: str | None) -> str:
         f"not converged after {counted(mixture.n_iter_, 'iteration')}: {_missing(mixture)}. The "
         "model is written and can be used. For a closer fit, "
         f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
-        + ("" if checkpoint is None else f", which resumes from {checkpoint}")
+        + ("" if checkpoint is None else _resuming(mixture, checkpoint))
         + ("; to stop earlier raise --tol." if mixture.tol > 0 else ".")
     )
+
+
+def _resuming(mixture: Any, checkpoint: str) -> str:
+    """Return how to go on with more iterations: of one in float32 the last must be known."""
+    if getattr(mixture, "precision", FLOAT64) != FLOAT64:
+        return ", and another --checkpoint"
+    return f", which resumes from {checkpoint}"
 
 
 def _missing(mixture: Any) -> str:

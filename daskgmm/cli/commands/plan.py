@@ -69,7 +69,7 @@ def plan(
 ) -> None:
     """Estimate what a fit to DATA will cost: bytes, batches, passes, memory.
 
-    It takes the settings of `fit`, and refuses the same ones.
+    It takes the settings of `fit` that the cost depends on.
     """
     with at_once():
         from daskgmm.models.gaussian_mixture import GaussianMixture

@@ -25,8 +25,8 @@ def check_precision(settings: Sequence[Settings], *, noisy: bool = False) -> Non
         if because is not None:
             raise SettingError(
                 f"precision='float32' does not go with these settings: {because}. "
-                f"{remedy('Set precision=' + repr(FLOAT64), 'Leave --precision out')}, which is "
-                "as exact and takes longer."
+                f"{remedy('Set precision=' + repr(FLOAT64), 'Leave --precision out')}: passes in "
+                "float64 are at least as exact, and take longer."
             )
 
 
@@ -34,31 +34,31 @@ def _needs_float64(settings: Settings, noisy: bool) -> str | None:
     """Return why all passes of a fit are in float64, or None if they need not be."""
     if not backend().has_single:
         return (
-            "only the compiled kernel has float32, and this process has another (`daskgmm info` "
-            "tells which and why)"
+            "only the compiled kernel has float32, and this process has another (`daskgmm plan` "
+            "tells which)"
         )
     if settings.structure not in STRUCTURES_OF_SINGLE:
-        return (
-            f"covariance_type={settings.structure!r} is none of {', '.join(STRUCTURES_OF_SINGLE)}"
-        )
+        of_single = ", ".join(STRUCTURES_OF_SINGLE)
+        return f"covariance_type={settings.structure!r} is not one of {of_single}"
     if settings.bayesian is not None:
-        return "the bound of a Bayesian mixture is one of exact passes"
+        return "the bound of a Bayesian mixture needs float64"
     if settings.outliers is not None:
-        return "tails and noise are in float64"
+        return "tails and noise need float64"
     if settings.labelling is not None:
-        return "labels are those of passes in float64"
+        return "fits with labels need float64"
     if settings.marginalise:
-        return "missing='marginalise' groups rows by their gaps, in float64"
-    return "known noise of rows is in float64" if noisy else None
+        return "missing='marginalise' needs float64"
+    return "known noise of rows needs float64" if noisy else None
 
 
 def precisions_of(mixture: Any) -> str | None:
-    """Return in words how many passes of a fit were in float32; None if none was.
+    """Return in words how many passes of a fit were in float32; None if that was not asked for.
 
     The iterations are those of the start that was kept.
     """
     single = (getattr(mixture, "history_", None) or {}).get("in_float32", ())
     if not any(single):
-        return None
+        asked = getattr(mixture, "precision", FLOAT64) != FLOAT64
+        return "float64 in all iterations, though float32 was asked for" if asked else None
     then = "" if single[-1] else ", then float64"
     return f"float32 in {sum(single)} of {len(single)} iterations{then}"

@@ -183,10 +183,22 @@ def test_the_model_tells(x, tmp_path):
     for each in (found, again):
         assert sentence in describe_model(each, "m")
         assert sentence in each._repr_html_()
+    few = mixture().fit(x[::6])
+    assert "float64 in all iterations, though float32 was asked for" in describe_model(few, "m")
     exact = mixture(precision="float64").fit(x)
     exact.save(path)
     assert "float32" not in describe_model(exact, "m")
     assert '"precision": "float64"' not in path.read_text().split('"history"')[0]
+
+
+def test_more_iterations_need_another_checkpoint(x):
+    from daskgmm.cli.reporting import not_converged
+
+    with pytest.warns(ConvergenceWarning):
+        single = mixture(max_iter=3, tol=1e-9).fit(x)
+    assert "--max-iter 9, and another --checkpoint" in not_converged(single, "c.json")
+    exact = single.set_params(precision="float64")
+    assert "--max-iter 9, which resumes from c.json" in not_converged(exact, "c.json")
 
 
 def test_which_passes_may_be():
