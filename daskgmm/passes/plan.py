@@ -232,11 +232,14 @@ class Plan(Carded):
         assert limit is not None
         assert usable is not None
         of = "" if usable == limit else f" of its {size(limit)}, where Dask pauses it"
+        who, steps = "A worker", ""
+        if self.place.here:
+            who, steps = "This process", f", {size(self.steps_nbytes)} between passes"
         raise PlanError(
-            f"A worker would need {size(self.worker_nbytes)} and may take "
+            f"{who} would need {size(self.worker_nbytes)} and may take "
             f"{size(usable)}{of}: {size(self.thread_nbytes)} for each of "
-            f"{counted(self.place.threads, 'thread')}, besides what a worker "
-            f"always holds. {self._remedy}"
+            f"{counted(self.place.threads, 'thread')}{steps}, and what a process always holds. "
+            f"{self._remedy}"
         )
 
     @property
@@ -246,6 +249,11 @@ class Plan(Carded):
             "Use workers with fewer threads (num_workers of Dask's configuration, --threads, "
             "--nthreads of `dask worker`), more memory, smaller chunks, or less cache (--cache)."
         )
+        if self.place.here and self.steps_nbytes > self.worker_nbytes / 2:
+            advice = (
+                "Use fewer components, a structure of fewer parameters (tied, diag, ppca), or more "
+                "memory."
+            )
         if not self.place.here or self.acceleration_nbytes < SMALL_CHUNK_BYTES:
             return advice
         plain = remedy("acceleration=None", "--acceleration none")
@@ -293,7 +301,7 @@ class Plan(Carded):
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {size(self.thread_nbytes)}"),
             ("the start takes", f"at most {size(self.start_nbytes)} of this process"),
-            ("steps take", f"at most {size(self.steps_nbytes)} of this process"),
+            ("between passes", f"at most {size(self.steps_nbytes)} of this process"),
             ("a process takes", f"at most {size(self.worker_nbytes)}"),
             ("memory limit", "none known" if limit is None else size(limit)),
         ]

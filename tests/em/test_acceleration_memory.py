@@ -100,7 +100,7 @@ def test_the_plan_counts_points_where_they_are_kept():
     assert points < with_points.acceleration_nbytes < 1.1 * points
     assert plain.acceleration_nbytes == 0
     assert with_points.worker_nbytes > plain.worker_nbytes + points
-    assert "steps take" in str(plain)
+    assert "between passes" in str(plain)
 
 
 def test_a_sweep_counts_the_points_of_all_its_models(monkeypatch):
@@ -123,3 +123,6 @@ def test_a_fit_that_does_not_fit_is_told_what_acceleration_takes(monkeypatch):
     monkeypatch.setattr("daskgmm.passes.executors.threads.this_process", lambda *_: small)
     with pytest.raises(PlanError, match=r"With acceleration=None it takes 26. MB less"):
         plan(np.zeros((1000, 300)), 30).check()
+    advice = r"1.3 GB between passes, and what.*fewer components, a structure of fewer parameters"
+    with pytest.raises(PlanError, match=advice):
+        plan(np.zeros((1000, 300)), 60).check()
