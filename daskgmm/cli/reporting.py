@@ -151,7 +151,7 @@ def not_converged(mixture: Any, checkpoint: str | None) -> str:
 
 
 def _resuming(mixture: Any, checkpoint: str) -> str:
-    """Return how to go on with more iterations: of one in float32 the last must be known."""
+    """Return how to go on: which passes are in float32 depends on `max_iter`."""
     if getattr(mixture, "precision", FLOAT64) != FLOAT64:
         return ", and another --checkpoint"
     return f", which resumes from {checkpoint}"
