@@ -1,6 +1,6 @@
 """Rows drawn from known mixtures, and the complete start that every fit gets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class Mixture:
         factors = random.standard_normal((k, d, d)) / np.sqrt(d)
         covariances = factors @ factors.swapaxes(1, 2) + 0.3 * np.eye(d)
         return cls(random.dirichlet(np.full(k, 5.0)), means, covariances)
+
+    def nearer(self, times: float) -> "Mixture":
+        """Return it with means that are so many times as near to each other."""
+        return replace(self, means=self.means / times)
 
     def draw(self, n: int, seed: int = 1) -> Array:
         """Return n rows, shape (n, d)."""
@@ -61,6 +65,11 @@ class Start:
     weights: Array
     means: Array
     covariances: Array
+
+    def moved(self, by: float, seed: int = 2) -> "Start":
+        """Return it with normal deviates of this standard deviation added to the means."""
+        deviates = np.random.default_rng(seed).standard_normal(self.means.shape)
+        return replace(self, means=self.means + by * deviates)
 
     def keywords(self) -> dict[str, Array]:
         """Return them as scikit-learn's constructor wants them."""

@@ -9,7 +9,6 @@ survey and starts on a sample included, which are in float64 either way.
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +60,7 @@ def _passes(found: Library, smoke: bool) -> Iterator[list[str]]:
     for name in STRUCTURE_NAMES:
         for d, k in SHAPES[:2] if smoke else SHAPES:
             for overlap in (True, False):
-                mixture = _mixture(d, k, NEARER if overlap else 1.0)
+                mixture = Mixture.random(d, k).nearer(NEARER if overlap else 1.0)
                 rows = mixture.draw(384 if smoke else max(3840, ENTRIES // d)).astype(np.float32)
                 kernels, error = _kernels(mixture, name, rows)
                 exact, single = _least(found, kernels, rows, 1 if smoke else ROUNDS)
@@ -73,11 +72,6 @@ def _passes(found: Library, smoke: bool) -> Iterator[list[str]]:
                     *((f"{TARGET:g}x", against(ratio, TARGET)) if overlap else ("-", "-")),
                     f"{error / SINGLE_TOLERANCE:.2g}",
                 ]
-
-
-def _mixture(d: int, k: int, nearer: float) -> Mixture:
-    found = Mixture.random(d, k)
-    return replace(found, means=found.means / nearer)
 
 
 def _kernels(
@@ -114,7 +108,7 @@ def _least(
 
 
 def _fit(n: int, d: int, k: int, nearer: float) -> list[str]:
-    rows = _mixture(d, k, nearer).draw(n).astype(np.float32)
+    rows = Mixture.random(d, k).nearer(nearer).draw(n).astype(np.float32)
     ended, seconds = [], []
     for precision in ("float64", "float32"):
         began = time.process_time()
