@@ -69,8 +69,12 @@ class Companions(Generic[Part]):
 
     def map_named(self, function: Callable[[str, Part], Other]) -> Companions[Other]:
         """Return the results of a function of the name of an argument and the part."""
-        parts = ((name, getattr(self, attribute)) for attribute, name in ARGUMENTS.items())
-        return Companions(*(None if part is None else function(name, part) for name, part in parts))
+        given = {
+            attribute: function(name, part)
+            for attribute, name in ARGUMENTS.items()
+            if (part := getattr(self, attribute)) is not None
+        }
+        return Companions(**given) if given else ALONE
 
 
 ALONE: Companions[Any] = Companions()
