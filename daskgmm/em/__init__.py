@@ -1,1 +1,1 @@
-"""Expectation-maximisation: survey, start, loop, convergence."""
+"""Expectation-maximisation: survey, starts, iterations, selection."""

@@ -25,7 +25,8 @@ from daskgmm.em.events import (
     PassEnded,
     together,
 )
-from daskgmm.em.loop import Fit, best_of, iterate
+from daskgmm.em.iterations.loop import iterate
+from daskgmm.em.iterations.progress import Fit, best_of
 from daskgmm.em.request import Request
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import unwarned

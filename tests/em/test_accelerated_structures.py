@@ -6,7 +6,7 @@ import pytest
 from daskgmm import BayesianGaussianMixture, GaussianMixture
 from daskgmm.em.acceleration.search import Search
 from daskgmm.em.events import Iterated
-from daskgmm.em.loop import doubted
+from daskgmm.em.iterations.advance import doubted
 from tests.promises.slow import bits
 
 K, TOL = 3, 1e-3

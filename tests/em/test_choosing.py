@@ -9,7 +9,7 @@ import daskgmm.em.models.model
 from daskgmm import sweep
 from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, PassEnded, silence
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.selection import choosing
 from daskgmm.em.selection.riding import with_riding
 from daskgmm.em.selection.runners_up import with_runners_up

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.selection.exchange import (
     ROUNDS,
     SPLIT_ROWS,

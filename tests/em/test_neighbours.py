@@ -6,7 +6,7 @@ import pytest
 from daskgmm import sweep
 from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.selection.comparing import are_same, is_clearly_better
 from daskgmm.em.selection.neighbours import Trials
 from daskgmm.em.settings import Settings

@@ -10,7 +10,8 @@ import sklearn.mixture
 from daskgmm import GaussianMixture
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
-from daskgmm.em.loop import Fit, iterate, iterate_together
+from daskgmm.em.iterations.loop import iterate, iterate_together
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import SHORT_ITER, Part, race, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned

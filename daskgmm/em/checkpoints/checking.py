@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from daskgmm.em.acceleration.search import Kind, Search
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates

@@ -24,7 +24,7 @@ from daskgmm.em.acceleration.search import Search
 from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER
 from daskgmm.em.checkpoints.packing import MALFORMED, encoded, named_once, pack, unpack
 from daskgmm.em.events import Checkpointed, Iterated, Listener
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.survey.observed import Observed
 from daskgmm.em.survey.survey import Survey
 from daskgmm.em.survey.weighing import Weighing

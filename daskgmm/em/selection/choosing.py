@@ -13,7 +13,9 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoints.checking import check_fit, check_survey
 from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, SweepIterated, SweepResumed
-from daskgmm.em.loop import Fit, advanced, evaluate
+from daskgmm.em.iterations.advance import advanced
+from daskgmm.em.iterations.evaluation import evaluate
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks

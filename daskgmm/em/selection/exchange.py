@@ -16,7 +16,7 @@ from itertools import islice, product
 
 import numpy as np
 
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from daskgmm.arrays import Array
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.selection.comparing import are_same, is_clearly_better
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.selection.insertion import inserted

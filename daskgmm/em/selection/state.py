@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from daskgmm.counting import counted
 from daskgmm.em.checkpoints.checkpoint import RECORDS
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.selection.holding_out import HeldOut
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.labelling import Labelling

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import silence
-from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate, iterate_together
+from daskgmm.em.iterations.evaluation import Evaluated, evaluate
+from daskgmm.em.iterations.loop import iterate, iterate_together
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.models.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import Metric, metric_of

@@ -16,7 +16,9 @@ import numpy as np
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.events import StartFound
-from daskgmm.em.loop import Evaluated, Fit, advanced, best_of, evaluate
+from daskgmm.em.iterations.advance import advanced
+from daskgmm.em.iterations.evaluation import Evaluated, evaluate
+from daskgmm.em.iterations.progress import Fit, best_of
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (

@@ -22,7 +22,7 @@ from daskgmm.counting import counted
 from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.fit import Fitted, InterruptedFit, StopFit, fit
 from daskgmm.em.history import history_table, log_event
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import Model
 from daskgmm.em.objective import Objective

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from daskgmm.em.acceleration.search import Search
-from daskgmm.em.loop import Fit
+from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.objective import Objective
 from daskgmm.em.request import Request, Resume
 from daskgmm.em.settings import Settings

@@ -12,7 +12,7 @@ WANTED = {
     "LICENSE",
     "README.md",
     "daskgmm/__init__.py",
-    "daskgmm/em/loop.py",
+    "daskgmm/em/fit.py",
     "deploy/image/requirements.py",
     "pyproject.toml",
 }

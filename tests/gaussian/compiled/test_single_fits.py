@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, sweep
 from daskgmm.em.events import Iterated
-from daskgmm.em.precision import LOWERED, may_be_single, told
+from daskgmm.em.iterations.precision import LOWERED, may_be_single, told
 from daskgmm.errors import CheckpointError, SettingError
 from daskgmm.gaussian.kernels.choice import LEAST_SINGLE_ROWS
 
