@@ -2,9 +2,9 @@
 How many components, and of which shape?
 ========================================
 
-A sweep fits many numbers of components and structures of covariances in the passes of
-one fit, and compares them by criteria: BIC, AIC, ICL, or the likelihood of rows that
-were held out.
+A sweep fits mixtures with several numbers of components and covariance structures in
+shared passes over the rows. It compares them by criteria: BIC, AIC, ICL, or the
+likelihood of held-out rows.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ from daskgmm import sweep
 from daskgmm.em.events import Event, PassEnded
 
 # %%
-# Four clusters that overlap, written chunk after chunk: 200,000 rows here, as many as
-# the disk holds otherwise.
+# Four overlapping clusters, written chunk by chunk: 200,000 rows here, but the number
+# of rows is limited only by the disk.
 
 folder = TemporaryDirectory()
 data = Path(folder.name) / "rows.zarr"
@@ -31,14 +31,14 @@ for start in range(0, 200_000, 50_000):
     rows[start : start + 50_000] = centres[random.integers(0, 4, 50_000)] + noise
 
 # %%
-# Twelve kinds of models. No pass is made for those that are clearly beaten on a sample
-# of the rows; the others share the passes over all rows.
+# The sweep compares twelve models. Those that are clearly beaten on a sample of the
+# rows get no pass of their own; the others share the passes over all rows.
 
 passes = []
 
 
 def count(event: Event) -> None:
-    """Note the passes over the rows."""
+    """Record the passes over the rows."""
     if isinstance(event, PassEnded):
         passes.append(event.name)
 
@@ -53,7 +53,7 @@ found = sweep(
 print(f"{len(found.models)} models, {len(passes)} passes")
 
 # %%
-# The best start of each size is on the line. Hollow dots are models that were beaten
+# The line joins the best start of each size. Hollow dots are models that were beaten
 # on the sample.
 
 axes = found.plot()
@@ -61,9 +61,10 @@ axes.set_title("four spheres: BIC finds them", loc="left")
 plt.show()
 
 # %%
-# Criteria answer different questions: BIC takes as many components as the density
-# needs, ICL as many as there are clusters apart, and the held-out likelihood says how
-# well new rows are described. Its standard error tells whether a difference is one.
+# The criteria answer different questions. BIC selects as many components as the
+# density needs, and ICL as many as there are separate clusters. The held-out
+# likelihood measures how well a model describes new rows; its standard error shows
+# which differences matter.
 
 columns = ("n_components", "covariance_type", "status", "heldout", "heldout_se")
 for k, kind, status, heldout, error in zip(*map(found.table.get, columns), strict=True):

@@ -2,10 +2,10 @@
 Customers with outliers
 =======================
 
-Three kinds of customers by income and visits, and one row in fifty that is anything:
-typing errors, bots, test accounts. Plain components are drawn to these. A uniform
-component, contaminated and Student-t ones are not, and tell which rows they are; BIC
-chooses among them.
+Three kinds of customers differ in income and visits. One row in fifty is an outlier:
+a typing error, a bot, a test account. Outliers distort plain components. A uniform
+noise component, contaminated components and Student-t components resist them and
+report which rows they are. BIC chooses among the four models.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ MEANS = np.array([[25.0, 4.0], [45.0, 12.0], [80.0, 6.0]])
 DEVIATIONS = np.array([[5.0, 1.0], [8.0, 2.5], [10.0, 1.5]])
 
 # %%
-# Incomes, in 1,000 a year, and visits a month.
+# Income in thousands per year, and visits per month.
 
 random = np.random.default_rng(0)
 kinds = random.choice(3, size=30_000, p=(0.5, 0.3, 0.2))
@@ -27,7 +27,7 @@ x[wild] = random.uniform([-200.0, -50.0], [600.0, 150.0], size=(int(wild.sum()),
 print(f"{len(x):,} customers, {wild.sum():,} outliers")
 
 # %%
-# The same mixture in four ways.
+# The same mixture is fitted in four ways.
 
 ways = {
     "plain": {},
@@ -46,14 +46,13 @@ for name, settings in ways.items():
     line = f"{name:>12}: BIC {mixture.bic(x):,.0f}, means off by {off.max():5.2f} sd"
     if settings:
         told = mixture.outlier_proba(x) > 0.5
-        line += (
-            f", finds {told[wild].mean():.0%}, and {told[~wild].mean():.2%} of the rest"
-        )
+        line += f", finds {told[wild].mean():.0%} of them"
+        line += f" and flags {told[~wild].mean():.2%} of the rest"
     print(line)
 
 # %%
-# Crosses in orange are rows that are outliers more probably than not. One of the plain
-# components was spent on them.
+# Orange crosses are rows whose probability of being an outlier exceeds 50 %. The
+# plain mixture spent one component on the outliers.
 
 figure, grid = plt.subplots(
     2, 2, figsize=(9, 7), sharex=True, sharey=True, layout="constrained"

@@ -2,8 +2,8 @@
 A Dask cluster
 ==============
 
-Make a Dask client first, and passes run on its workers. Here the cluster is two
-processes of this machine; any other is used in the same way. Batch scripts for Slurm
+If a Dask client exists, passes run on its workers. The cluster here is two processes
+on this machine; every other cluster is used in the same way. Batch scripts for Slurm
 and manifests for Kubernetes are in the folder ``deploy``.
 """
 
@@ -24,10 +24,10 @@ x = da.random.default_rng(0).normal(size=(400_000, 4), chunks=(100_000, 4))
 x = x + 6 * (da.arange(len(x), chunks=100_000) % 3)[:, None]
 
 # %%
-# Worker processes import this script, so the client is made below this line alone.
-# Workers read the store themselves: they need it under the same path or URL. Sums of
-# batches are merged in a fixed order, so a cluster of any size gives the bits that
-# threads give.
+# Worker processes import this script, so the client must be created below this line.
+# Workers read the store themselves and need it under the same path or URL. Sums of
+# batches are merged in a fixed order, so a cluster of any size gives the same bits as
+# threads.
 
 if __name__ == "__main__":
     folder = TemporaryDirectory()
@@ -39,7 +39,7 @@ if __name__ == "__main__":
             n_workers=2,
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
-            silence_logs="ERROR",  # a busy machine is slow to end workers, and says so
+            silence_logs="ERROR",  # a busy machine logs that workers end slowly
         ) as cluster,
         Client(cluster),
     ):
@@ -53,7 +53,8 @@ if __name__ == "__main__":
     print("means\n", mixture.means_.round(2))
     print("rows of each component", counts)
     print(
-        "the bits of threads:", np.array_equal(mixture.covariances_, here.covariances_)
+        "the same bits as on threads:",
+        np.array_equal(mixture.covariances_, here.covariances_),
     )
     plt.show()
     folder.cleanup()

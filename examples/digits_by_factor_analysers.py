@@ -3,8 +3,8 @@ Handwritten digits by factor analysers
 ======================================
 
 Each component has a mean image, a few directions in which its images vary (loadings),
-and a noise variance for each pixel (Ghahramani & Hinton 1996). An image is then a
-label and a few latent coordinates, from which it is drawn again.
+and a noise variance for each pixel (Ghahramani & Hinton 1996). A label and a few
+latent coordinates then describe an image well enough to reconstruct it.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +16,9 @@ from daskgmm import GaussianMixture
 K, FACTORS = 10, 4
 
 # %%
-# Images of 8 x 8 pixels with values from 0 to 16. Grey levels are whole numbers, and a
-# density has no meaning for these: each becomes a random number up to the next one.
+# The images have 8 x 8 pixels with values from 0 to 16. Grey levels are integers,
+# which a density cannot describe, so a uniform random number between 0 and 1 is added
+# to each.
 
 images, digits = load_digits(return_X_y=True)
 images += np.random.default_rng(0).uniform(size=images.shape)
@@ -28,18 +29,18 @@ mixture = GaussianMixture(
 mixture.fit(images)
 
 # %%
-# How much of the images a label and four numbers explain.
+# How much of the variance a label and four numbers explain.
 
 latent, labels = mixture.transform(images, return_labels=True)
 again = mixture.inverse_transform(latent, labels)
 most = np.array([np.bincount(digits[labels == k]).argmax() for k in range(K)])
 left = ((images - again) ** 2).sum() / ((images - images.mean(0)) ** 2).sum()
-print(f"{len(images):,} images: {mixture.score(images):.2f} nats an image")
-print(f"{(most[labels] == digits).mean():.0%} are in a component of mostly their digit")
+print(f"{len(images):,} images: {mixture.score(images):.2f} nats per image")
+print(f"{(most[labels] == digits).mean():.0%} show the main digit of their component")
 print(f"a label and {FACTORS} numbers explain {1 - left:.0%} of the variance")
 
 # %%
-# Means, loadings, what moving along the first factor does, and images with their
+# Means, loadings, the effect of moving along the first factor, and images with their
 # reconstructions.
 
 shown = np.linspace(0, len(images) - 1, K).astype(int)

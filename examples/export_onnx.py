@@ -2,8 +2,9 @@
 A mixture in ONNX
 =================
 
-A fitted mixture runs where there is no Python: as scikit-learn's it is exported to
-ONNX. Needs ``pip install skl2onnx onnxruntime``.
+A fitted mixture can run where there is no Python: convert it to scikit-learn's
+``GaussianMixture`` and export that to ONNX. This needs ``pip install skl2onnx
+onnxruntime``.
 """
 
 import numpy as np
@@ -22,8 +23,8 @@ x = 1000 + x * [1.0, 50.0]
 mixture = GaussianMixture(n_components=3, random_state=0).fit(x)
 
 # %%
-# The type of the example row becomes that of the model. In float32, posteriors lose
-# digits, the more the farther the data are from the origin.
+# The exported model takes its data type from the example row. In float32, posteriors
+# lose digits: the farther the data are from the origin, the more.
 
 fitted = mixture.to_sklearn()
 exported = to_onnx(fitted, x[:1], options={id(fitted): {"score_samples": True}})
@@ -32,8 +33,8 @@ session = onnxruntime.InferenceSession(
 )
 
 # %%
-# The same numbers, also far from every component, where all densities are 0 in floating
-# point.
+# Both models give the same numbers, even for rows so far from every component that
+# all densities underflow to 0.
 
 far = x.mean(axis=0) + 1000 * (x[:1000] - x.mean(axis=0))
 for name, given in (("near", x[:1000]), ("far", far)):

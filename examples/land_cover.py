@@ -2,9 +2,9 @@
 Land cover from a few known pixels
 ==================================
 
-A scene of four bands, with the cover of one pixel in five hundred. A mixture is
-fitted to each class, and to all pixels: those of unknown cover count too
-(semi-supervised learning).
+A scene has four bands, and the land cover of one pixel in five hundred is known. The
+classifier fits one mixture per class and learns from all pixels, including those of
+unknown cover (semi-supervised learning).
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from daskgmm import GaussianMixtureClassifier
 
 SIDE = 300
 COVERS = {1: "water", 2: "forest", 3: "fields", 4: "town"}
-# Of two kinds of each cover, in percent: deep and shallow water, crops and soil.
+# Two kinds of each cover, such as deep and shallow water; reflectance in percent.
 REFLECTANCES = {
     1: [[4, 4, 3, 2], [7, 8, 6, 3]],
     2: [[3, 5, 3, 30], [3, 6, 4, 38]],
@@ -28,8 +28,8 @@ REFLECTANCES = {
 }
 
 # %%
-# A scene on (y, x, band), its true cover, and the cover that is known: missing
-# elsewhere.
+# A scene on (y, x, band), its true cover, and the known cover, which is missing in
+# most pixels.
 
 random = np.random.default_rng(0)
 relief = [gaussian_filter(random.normal(size=(SIDE, SIDE)), 9) for _ in COVERS]
@@ -56,7 +56,7 @@ scene.chunk(y=128, x=128).to_zarr(path, consolidated=False)
 scene = xr.open_zarr(path, consolidated=False)
 
 # %%
-# Two components for each class.
+# Two components per class.
 
 image = scene.reflectance
 classifier = GaussianMixtureClassifier(2, random_state=0)
@@ -65,19 +65,20 @@ facts = zip(classifier.class_count_, classifier.class_prior_, strict=True)
 for cover, (count, share) in zip(COVERS.values(), facts, strict=True):
     print(f"{cover:7} {count:4.0f} pixels known, {share:.0%} of the scene")
 cover = classifier.predict(image)  # lazy, on the grid
-print(f"right: {float((cover == scene.truth).mean()):.1%} of all pixels")
+print(f"correct: {float((cover == scene.truth).mean()):.1%} of all pixels")
 
 # %%
-# Posteriors are written as they are made, and say where the map can be trusted.
+# Posteriors are written while they are computed. They show where the map can be
+# trusted.
 
 out = Path(folder.name) / "cover.zarr"
 classifier.predict_to_zarr(image, out, ["label", "posterior"], dtype="uint8")
 written = xr.open_zarr(out, consolidated=False)
 sure = float((written.posterior.max("class_label") > 0.9).mean())
-print(f"sure (more than 90 %) of {sure:.0%}")
+print(f"more than 90 % certain: {sure:.0%} of all pixels")
 
 # %%
-# The near infrared, what is known, and the cover that was found.
+# The near-infrared band, the known cover, and the predicted cover.
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
 image.sel(band=842).plot.imshow(ax=axes[0], cmap="gray", vmin=0, vmax=50)
@@ -86,7 +87,9 @@ how = {"cmap": plt.get_cmap("Dark2", 4), "vmin": 0.5, "vmax": 4.5}
 axes[1].scatter(scene.x[x], scene.y[y], c=known[y, x], s=6, **how)
 shown = axes[2].pcolormesh(scene.x, scene.y, cover, **how)
 figure.colorbar(shown, ticks=[*COVERS], shrink=0.8).set_ticklabels([*COVERS.values()])
-for each, title in zip(axes, ("near infrared", "known", "found"), strict=True):
+for each, title in zip(
+    axes, ("near infrared", "known cover", "predicted cover"), strict=True
+):
     each.set(title=title, aspect="equal", xlabel="x (m)", ylabel="y (m)")
 plt.show()
 folder.cleanup()

@@ -2,8 +2,9 @@
 A fit that takes long
 =====================
 
-Its cost beforehand, its progress, and how it survives: a fit with a checkpoint that
-is interrupted, killed or loses its machine goes on where it was, to the same bits.
+How to see the cost of a fit beforehand, follow its progress and make it survive. A
+fit with a checkpoint that is interrupted or killed, or loses its machine, continues
+where it stopped and ends with the same bits.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ from daskgmm import GaussianMixture, plot
 from daskgmm.em.events import Checkpointed, Event, FitStarted, Iterated
 
 # %%
-# Rows around four centres, written chunk after chunk.
+# Rows around four centres, written chunk by chunk.
 
 folder = TemporaryDirectory()
 data, checkpoint = Path(folder.name) / "rows.zarr", Path(folder.name) / "fit.ckpt"
@@ -30,26 +31,26 @@ for start in range(0, 200_000, 50_000):
     rows[start : start + 50_000] = centres[random.integers(0, 4, 50_000)] + noise
 
 # %%
-# What a fit will take: memory, bytes to read, batches.
+# The plan of a fit: memory, bytes to read, batches.
 
 print(daskgmm.plan(data, n_components=4))
 
 # %%
-# Events tell how it goes. This one is interrupted after three iterations.
+# Events report the progress of a fit. This fit is interrupted after three iterations.
 
 
 def tell(event: Event) -> None:
     """Print what happened."""
     if isinstance(event, FitStarted) and event.resumed is not None:
-        print(f"going on after iteration {event.resumed}")
+        print(f"continuing after iteration {event.resumed}")
     elif isinstance(event, Iterated):
         print(f"iteration {event.iteration}: {event.lower_bound:.6f} nats per row")
     elif isinstance(event, Checkpointed):
-        print(f"  {event.nbytes / 1000:.0f} kB are safe in {Path(event.path).name}")
+        print(f"  {event.nbytes / 1000:.0f} kB saved in {Path(event.path).name}")
 
 
 def tell_and_stop(event: Event) -> None:
-    """Print what happened, and be interrupted as by Ctrl-C."""
+    """Print what happened, and interrupt the fit as Ctrl-C does."""
     tell(event)
     if isinstance(event, Iterated) and event.iteration == 3:
         raise KeyboardInterrupt
@@ -62,14 +63,14 @@ except KeyboardInterrupt:
     print("interrupted")
 
 # %%
-# The same call again goes on, and ends where a fit that ran through ends.
+# The same call continues the fit, which ends where an uninterrupted fit ends.
 
 mixture = GaussianMixture(**settings).fit(data, checkpoint=checkpoint, listen=tell)
 through = GaussianMixture(**settings).fit(data)
 print("the same bits:", np.array_equal(mixture.covariances_, through.covariances_))
 
 # %%
-# The likelihood of each pass: most is gained in the first ones.
+# The likelihood of each pass. The first passes gain the most.
 
 axes = plot.convergence(mixture)
 plt.show()

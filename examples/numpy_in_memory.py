@@ -2,8 +2,8 @@
 Rows in memory, as in scikit-learn
 ==================================
 
-The interface is that of scikit-learn's ``GaussianMixture``: whoever knows that one
-knows this one. What is new here are weights of rows.
+The interface is the one of ``GaussianMixture`` in scikit-learn. Weights of rows are
+new here.
 """
 
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ import numpy as np
 from daskgmm import GaussianMixture, plot
 
 # %%
-# Three clusters of 200,000 rows, and a mixture of three components.
+# 200,000 rows in three clusters, and a mixture of three components.
 
 random = np.random.default_rng(0)
 centres = np.array([[-4.0, 0.0], [0.0, 3.0], [4.0, -1.0]])
@@ -24,12 +24,13 @@ print("means\n", mixture.means_.round(2))
 print("first labels", mixture.predict(x[:5]))
 
 # %%
-# Ellipses hold 50 % and 90 % of a component; grey is the density of the rows.
+# Ellipses hold 50 % and 90 % of a component; grey shows the density of the rows.
 
 axes = plot.components(mixture, x)
 
 # %%
-# A weight says how often a row counts. Here those on the left count three times.
+# The weight of a row is the number of times that it counts. Here the rows on the left
+# count three times.
 
 weights = np.where(x[:, 0] < -2, 3.0, 1.0)
 weighted = GaussianMixture(n_components=3, random_state=0).fit(x, sample_weight=weights)

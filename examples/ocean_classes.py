@@ -3,8 +3,8 @@ Classes of ocean profiles, as a map
 ===================================
 
 Each point of (time, lat, lon) is a row: temperature and salinity at every depth. The
-profiles are classified as they lie on their grid, with land, and the classes come
-back on that grid.
+profiles are classified on their grid, land included, and the classes are returned on
+the same grid.
 """
 
 from pathlib import Path
@@ -17,8 +17,8 @@ import xarray as xr
 from daskgmm import GaussianMixture, plot
 
 # %%
-# Warm and cold water, with a front between them that moves, and fresh water where it
-# rains. Land is missing.
+# Warm and cold water are separated by a moving front, and rain makes water fresher.
+# Land is missing.
 
 depth = np.array([0.0, 50.0, 100.0, 200.0, 400.0, 800.0])
 lat, lon = np.arange(-59.0, 60.0, 2.0), np.arange(0.0, 360.0, 4.0)
@@ -53,8 +53,8 @@ ocean.where(~land).astype("float32").chunk(time=1).to_zarr(path, consolidated=Fa
 ocean = xr.open_zarr(path, consolidated=False)
 
 # %%
-# Features are standardised and reduced to principal components; land is left out, and
-# rows count with the area of their cell.
+# Features are standardised and reduced to principal components. Land is left out, and
+# each row is weighted by the area of its grid cell.
 
 area = np.cos(np.deg2rad(ocean.lat))
 mixture = GaussianMixture(3, missing="drop", standardise=True, pca=0.9, random_state=0)
@@ -70,7 +70,8 @@ for weight, (warmth, salt) in zip(mixture.weights_, surface, strict=True):
     print(f"  {weight:.0%} of the ocean: {warmth:.1f} °C, salinity {salt:.1f}")
 
 # %%
-# Labels, posteriors and ambiguities are written from one read, in steps of 1/254.
+# Labels, posteriors and ambiguities are written from one read of the data, in steps
+# of 1/254.
 
 out = Path(folder.name) / "classes.zarr"
 mixture.predict_to_zarr(ocean, out, ["label", "posterior", "ambiguity"], dtype="uint8")
@@ -78,15 +79,16 @@ classes = xr.open_zarr(out, consolidated=False)
 print(classes)
 
 # %%
-# Where the classes are, and where it is not clear which one: ambiguity is 1 between two
-# classes that are equally probable.
+# The map of the classes, and the map of their ambiguity, which is 1 where two classes
+# are equally probable.
 
 figure, axes = plt.subplots(2, 1, figsize=(7, 4.8), layout="constrained")
 upper = plot.label_map(classes.label.isel(time=0), ax=axes[0])
 lower = plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
 
 # %%
-# Profiles of the classes: medians, and what half and 80 % of the profiles are within.
+# Profiles of the classes: the median, and the ranges that hold 50 % and 80 % of the
+# profiles.
 
 names = [f"temp(depth={each:g})" for each in depth]
 panels = plot.profiles(mixture, names, vertical=True)

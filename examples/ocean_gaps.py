@@ -2,9 +2,9 @@
 Gaps of ocean profiles, filled
 ==============================
 
-Each profile is temperature and salinity at eight depths. A third of the casts ends at
-150 m, a fifth has no salinity, and single values are missing. They are fitted as they
-are, and the gaps are filled with what the mixture expects there.
+Each profile holds temperature and salinity at eight depths. A third of the casts end
+at 150 m, a fifth have no salinity, and single values are missing. The mixture is
+fitted to the incomplete profiles and fills each gap with its expected value.
 """
 
 from pathlib import Path
@@ -20,8 +20,8 @@ DEPTHS = np.array([0.0, 25.0, 50.0, 100.0, 150.0, 300.0, 500.0, 800.0])
 N = 4_000
 
 # %%
-# Two kinds of water. How deep the warm layer goes, and how warm it is, tells of the
-# values below.
+# There are two kinds of water. The depth and the temperature of the warm layer
+# determine the values below it.
 
 random = np.random.default_rng(0)
 warm = (random.random(N) < 0.6)[:, None]
@@ -38,7 +38,7 @@ whole = xr.Dataset(
 )
 
 # %%
-# Profiles as instruments deliver them.
+# The profiles as instruments deliver them.
 
 shallow = xr.DataArray(random.random(N) < 1 / 3, dims="cast") & (whole.depth > 150)
 lost = {name: shallow | (random.random((N, len(DEPTHS))) < 0.03) for name in whole}
@@ -49,8 +49,8 @@ whole.where(~xr.Dataset(lost)).chunk(cast=2000).to_zarr(path, consolidated=False
 seen = xr.open_zarr(path, consolidated=False)
 
 # %%
-# Filling the columns with their means, as is often done, is off by seven to ten times
-# as much.
+# A common alternative is to fill each column with its mean. The error of that is
+# seven to ten times as large.
 
 mixture = GaussianMixture(4, missing="marginalise", standardise=True, random_state=0)
 mixture.fit(seen, feature_dims=("depth",))
@@ -73,7 +73,7 @@ for name, unit in (("temp", "degC"), ("salt", "g/kg")):
     )
 
 # %%
-# Casts that end at 150 m: what was measured, what was filled, and what is true.
+# Casts that end at 150 m: the measured, the filled and the true values.
 
 deep = seen.temp.isel(depth=slice(5, None)).isnull().all("depth").to_numpy()
 order = [names.index(f"temp(depth={depth:g})") for depth in DEPTHS]

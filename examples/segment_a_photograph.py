@@ -2,8 +2,8 @@
 Segments of a photograph
 ========================
 
-Each pixel is a row of three colours; a mixture of five components finds the parts of
-the picture. The photograph is ``flower.jpg`` of scikit-learn
+Each pixel is a row of three colours, and a mixture of five components divides the
+picture into segments. The photograph is ``flower.jpg`` of scikit-learn
 (flickr.com/photos/vultilion, CC BY 2.0).
 """
 
@@ -18,8 +18,9 @@ from sklearn.datasets import load_sample_image
 from daskgmm import GaussianMixture, plot
 
 # %%
-# Pixels on disk, in chunks. Colours are whole numbers from 0 to 255; a density has no
-# meaning for these, so each becomes a random number up to the next one.
+# The pixels are stored in chunks on disk. Colours are integers from 0 to 255, which a
+# density cannot describe, so a uniform random number between 0 and 1 is added to
+# each.
 
 photograph = load_sample_image("flower.jpg")
 random = np.random.default_rng(0)
@@ -34,8 +35,8 @@ zarr.create_array(data, data=pixels, chunks=(50_000, 3))
 print(f"{len(pixels):,} pixels")
 
 # %%
-# The fit streams over the chunks, and so does the prediction: ``predict`` returns a
-# lazy Dask array.
+# The fit reads the chunks one by one, and so does the prediction: ``predict`` returns
+# a lazy Dask array.
 
 mixture = GaussianMixture(n_components=5, random_state=0).fit(data)
 segments = mixture.predict(data).compute().reshape(photograph.shape[:2])
@@ -51,7 +52,7 @@ for each, title in zip(axes, ("photograph", "segments"), strict=True):
     each.axis("off")
 
 # %%
-# The five components over two of the colours.
+# The five components in the plane of two of the colours.
 
 axes = plot.components(mixture, data, features=[0, 2])
 axes.set(xlabel="red", ylabel="blue")

@@ -2,11 +2,11 @@
 Anomalies of sensors, as probabilities
 ======================================
 
-A machine idles, runs and runs at full load; load, temperature and vibration belong
-together. A mixture of healthy days tells how probable readings as rare as each new
-one are. So an alarm at 1e-4 rings once in 10,000 healthy minutes, whatever the
-sensors and their units are. Regression on the other sensors says which one is wrong,
-and what it should have read.
+A machine idles, runs, or runs at full load. Its load, temperature and vibration are
+correlated. A mixture fitted to healthy days gives each new reading a rank: the
+probability of a reading at least as rare. An alarm at rank 1e-4 is therefore raised
+once in 10,000 healthy minutes, whatever the sensors and their units. Regression on
+the other sensors shows which sensor is wrong and what it should have read.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +19,7 @@ ALARM, DAY = 1e-4, 24 * 60
 STATES = np.array([[5.0, 1.5, 1.0], [55.0, 9.0, 2.0], [92.0, 2.5, 3.0]])
 
 # %%
-# A row a minute.
+# One row per minute.
 
 
 def readings(rows: int, seed: int) -> np.ndarray:
@@ -36,7 +36,8 @@ def readings(rows: int, seed: int) -> np.ndarray:
 healthy, new, day = map(readings, (50_000, 50_000, DAY), range(3))
 
 # %%
-# A day with three faults, hardly any of which leaves the range of its sensor.
+# One day has three faults. Hardly any of their readings leaves the normal range of
+# its sensor.
 
 bearing, cooling, stuck = slice(300, 330), slice(700, 740), slice(1100, 1120)
 faults = {"bearing": bearing, "cooling": cooling, "stuck": stuck}
@@ -45,7 +46,7 @@ day[cooling, 1] += np.linspace(6, 18, 40)
 day[stuck, :2] = 74.0, 44.0
 
 # %%
-# Healthy minutes that were not seen have the ranks that they should have.
+# Healthy minutes that the fit has not seen have the expected distribution of ranks.
 
 mixture = GaussianMixture(8, random_state=0, max_iter=500).fit(healthy)
 ranks, scores = (mixture.density_rank(x, n_drawn=200_000) for x in (new, day))
@@ -54,23 +55,28 @@ for level in (1e-2, 1e-3):
 print(f"alarms: {(scores < ALARM).sum()} of {DAY} minutes")
 
 # %%
-# The worst minute of each fault: which sensor is farthest from what the others say?
+# The worst minute of each fault: which sensor is farthest from what the other two
+# predict?
 
 for name, when in faults.items():
     row = day[when.start + int(scores[when].argmin())]
     told = [mixture.regress(np.delete(row, i)[None], targets=i) for i in range(3)]
     off = [(row[i] - t.mean[0]) ** 2 / t.variance[0] for i, t in enumerate(told)]
     worst = int(np.argmax(off))
-    ring = f"{name:>8}: {(scores[when] < ALARM).mean():4.0%} of its minutes ring;"
-    print(f"{ring} {SENSORS[worst]} is {row[worst]:.1f}, not {told[worst].mean[0]:.1f}")
+    share = f"{name:>8}: alarms in {(scores[when] < ALARM).mean():.0%} of its minutes;"
+    print(
+        f"{share} {SENSORS[worst]} is {row[worst]:.1f}, not {told[worst].mean[0]:.1f}"
+    )
 
 # %%
-# The ranks of the day, and what the temperature should be, given load and vibration.
+# The ranks of the day, and the temperature that load and vibration predict.
 
 figure, axes = plt.subplots(2, 1, figsize=(9, 6), layout="constrained")
 axes[0].semilogy(scores, linewidth=0.6)
 axes[0].axhline(ALARM, color="#d55e00", linestyle="--", linewidth=1)
-axes[0].set(xlabel="minute", ylabel="rank, and alarm", ylim=(1e-6, 5), xlim=(0, DAY))
+axes[0].set(
+    xlabel="minute", ylabel="rank (dashed: alarm)", ylim=(1e-6, 5), xlim=(0, DAY)
+)
 found = mixture.regress(np.delete(day, 1, axis=1), targets=1)
 band, minutes = 3 * np.sqrt(found.variance), np.arange(DAY)
 low, high = found.mean - band, found.mean + band
@@ -83,7 +89,7 @@ for name, when in faults.items():
     axes[0].text(when.start, 1.4, name)
 
 # %%
-# Regions that hold half of the healthy minutes, 90 % and 99.9 % of them.
+# The regions that hold 50 %, 90 % and 99.9 % of the healthy minutes.
 
 plane = mixture.marginal([0, 1])
 grid = np.meshgrid(np.linspace(-5, 105, 200), np.linspace(20, 105, 200))

@@ -2,10 +2,11 @@
 Who speaks: a model adapted to a speaker
 ========================================
 
-Generated cepstra of many speakers make a background model. A speaker is then enrolled
-in two ways: a mixture of the same size fitted to a few seconds alone, and the
-background model adapted to them (Reynolds, Quatieri & Dunn 2000). The score of a test
-is the mean log-likelihood ratio to the background model.
+A background model is fitted to generated cepstra of many speakers. Each speaker is
+then enrolled in two ways: by a mixture of the same size fitted only to a few seconds
+of that speaker, and by adapting the background model to the same seconds (Reynolds,
+Quatieri & Dunn 2000). The score of a test is its mean log-likelihood ratio to the
+background model.
 """
 
 import warnings
@@ -19,14 +20,15 @@ FEATURES, SOUNDS, SPEAKERS = 12, 16, 20
 ENROLMENT, TEST = 400, 100  # frames of 10 ms
 
 # %%
-# A speaker's voice moves all sounds a little. A text has some of them only.
+# A speaker's voice shifts each sound a little. A text contains only some of the
+# sounds.
 
 random = np.random.default_rng(0)
 sounds = 1.5 * random.normal(size=(SOUNDS, FEATURES))
 
 
 def voice() -> np.ndarray:
-    """Return how one speaker's sounds differ from those of all."""
+    """Return how one speaker's sounds differ from the average."""
     return 0.25 * random.normal(size=(SOUNDS, FEATURES))
 
 
@@ -49,11 +51,12 @@ settings = {"covariance_type": "diag", "random_state": 0, "reg_covar": 1e-2}
 background = GaussianMixture(SOUNDS, **settings).fit(crowd)
 adapted = [background.map_adapt(x, relevance=16) for x in enrolled]
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # so few rows for so many components
+    warnings.simplefilter("ignore")  # few rows for so many components
     alone = [GaussianMixture(SOUNDS, **settings).fit(x) for x in enrolled]
 
 # %%
-# The equal error rate: as many speakers are refused as others are accepted.
+# At the equal error rate, the share of true speakers who are refused equals the share
+# of other speakers who are accepted.
 
 frames = np.concatenate(tests)
 

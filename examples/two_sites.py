@@ -3,10 +3,10 @@ Two hospitals that share no rows
 ================================
 
 Each hospital holds blood values of its own patients. A coordinator sends the mixture
-to both; each answers with the moments of its rows under it, a file of k (1 + d + d (d
-+ 1) / 2) numbers; the mixture steps from their sum. The result has the bits of the
-same loop at one place that holds both, and the numbers of an ordinary fit of all
-rows.
+to both hospitals. Each returns the moments of its rows under the mixture, a file of k
+(1 + d + d (d + 1) / 2) numbers, and the coordinator takes an EM step from their sum.
+The result equals, to the bit, that of the same loop at one place that holds all rows,
+and it agrees with an ordinary fit to all rows.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ SPREADS = np.array([[1.0, 0.6, 12.0], [0.9, 0.7, 20.0], [1.2, 2.5, 25.0]])
 PATIENTS = {"north": (0.7, 0.2, 0.1), "south": (0.4, 0.1, 0.5)}
 
 # %%
-# Three groups of patients, in other shares at each hospital.
+# There are three groups of patients, with different shares at each hospital.
 
 folder = TemporaryDirectory()
 place = Path(folder.name)
@@ -36,8 +36,8 @@ for seed, (rows, shares) in enumerate(zip(hospitals, PATIENTS.values(), strict=T
     zarr.save_array(rows, GROUPS[group] + SPREADS[group] * random.normal(size=(N, 3)))
 
 # %%
-# What a hospital does: it gets a model file, and writes a file of moments. Its rows
-# never leave it.
+# A hospital receives a model file and writes a file of moments. Its rows never leave
+# the hospital.
 
 
 def reply(hospital: Path, model: Path) -> Path:
@@ -48,8 +48,8 @@ def reply(hospital: Path, model: Path) -> Path:
 
 
 # %%
-# What the coordinator does: it starts from a mixture of one hospital, and sums the
-# moments of both.
+# The coordinator starts from a mixture fitted at one hospital and sums the moments of
+# both.
 
 model, start = place / "model.json", place / "start.json"
 GaussianMixture(3, random_state=0).fit(hospitals[0]).save(start)
@@ -62,10 +62,10 @@ while True:
     if shared.lower_bound_ - before < 1e-10:
         break
     before = shared.lower_bound_
-print(f"an answer has {answers[0].stat().st_size / 1e3:.1f} kB for {N:,} rows")
+print(f"an answer takes {answers[0].stat().st_size / 1e3:.1f} kB for {N:,} rows")
 
 # %%
-# The same at one place, and an ordinary fit of all rows.
+# The same loop at one place, and an ordinary fit to all rows.
 
 one, before = load_model(start), -np.inf
 while True:
@@ -89,7 +89,7 @@ for k in np.argsort(-shared.weights_):
     print(f"{shared.weights_[k]:.3f}  {values}")
 
 # %%
-# The mixture of both, over the patients of each hospital.
+# The mixture of both hospitals, over the patients of each.
 
 figure, grid = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for axes, name, hospital in zip(grid, PATIENTS, hospitals, strict=True):

@@ -2,8 +2,8 @@
 Rows on disk, larger than memory
 ================================
 
-A Zarr array is fitted on threads, and labelled, a few chunks at a time. Memory does
-not grow with the rows: take as many as the disk holds, 32 bytes each.
+A Zarr array is fitted and labelled on threads, a few chunks at a time. Memory does
+not grow with the number of rows, which only the disk limits: each row takes 32 bytes.
 """
 
 import resource
@@ -22,7 +22,7 @@ from daskgmm.em.events import Event, Iterated
 ROWS, CHUNK = 500_000, 50_000
 
 # %%
-# Rows around six centres in 8 dimensions, written chunk after chunk.
+# Rows around six centres in 8 dimensions, written chunk by chunk.
 
 folder = TemporaryDirectory()
 place = Path(folder.name)
@@ -40,7 +40,7 @@ for first in range(0, ROWS, CHUNK):
 
 
 def report(event: Event) -> None:
-    """Print how an iteration went."""
+    """Print the likelihood and speed of an iteration."""
     if isinstance(event, Iterated):
         speed = event.rows / event.seconds
         print(
@@ -54,8 +54,8 @@ with dask.config.set(num_workers=2):
     mixture.save(place / "model.json")
 
 # %%
-# Labels and ambiguities, written as they are made, from one read of the rows. A run
-# that is killed goes on where it was.
+# Labels and ambiguities are computed from one read of the rows and written at once. A
+# run that is killed continues where it stopped.
 
 mixture = load_model(place / "model.json")
 with dask.config.set(num_workers=2):
@@ -65,12 +65,13 @@ with dask.config.set(num_workers=2):
 print("rows of each component", written.counts)
 
 # %%
-# All pairs of four features, counted in one more pass: no row is drawn.
+# All pairs of four features, counted in one more pass over the rows. No single row is
+# drawn.
 
 axes = plot.corner(mixture, place / "rows.zarr", features=[0, 1, 2, 3])
 
 # %%
-# The largest memory of this process, libraries included.
+# The peak memory of this process, libraries included.
 
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
     1e9 if sys.platform == "darwin" else 1e6
