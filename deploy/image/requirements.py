@@ -1,6 +1,6 @@
-"""Print what daskgmm needs with some extras, one requirement a line.
+"""Print the requirements of daskgmm with some extras, one per line.
 
-The image installs this before the code is there: python3 requirements.py parquet,s3
+The image installs them before it copies the code: python3 requirements.py parquet,s3
 """
 
 import sys

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Make a CA and the certificates of one cluster:  certificates.sh FOLDER HOST...
+# Create a CA and the certificates of one cluster:  certificates.sh FOLDER HOST...
 #
-# FOLDER must not exist. It gets a folder for each role (scheduler, worker, driver), and in each
-# ca.pem, cert.pem and key.pem. HOST is a name or address of the machines, for programs that
-# compare it; Dask does not. Certificates end after 90 days, or as many as DAYS says.
+# FOLDER must not exist. It gets a folder for each role (scheduler, worker, driver) with ca.pem,
+# cert.pem and key.pem. HOST is the name or address of a machine, for programs that compare it;
+# Dask does not. Certificates expire after 90 days, or after the number of days in DAYS.
 #
-# The key of the CA is thrown away: nobody can make one more certificate that this cluster trusts.
+# The key of the CA is deleted, so nobody can create another certificate that this cluster trusts.
 set -eu
 umask 077 # folders 0700, files 0600
 
@@ -75,7 +75,7 @@ done
 command -v openssl > /dev/null || fail "there is no openssl; install it"
 [ ! -e "$folder" ] || fail "$folder exists and is not overwritten; choose another folder"
 
-# Beside the folder, so that it appears whole or not at all.
+# Beside FOLDER, so that FOLDER appears complete or not at all.
 secret=$(mktemp -d "$folder.XXXXXX")
 made=$secret/made
 trap 'rm -rf "$secret"' EXIT
@@ -86,4 +86,4 @@ issue scheduler serverAuth,clientAuth "$names"
 issue worker serverAuth,clientAuth "$names"
 issue driver clientAuth '' # nobody connects to a driver
 mv "$made" "$folder"
-echo "$folder: certificates for $days days; each machine gets the folder of its role alone"
+echo "$folder: certificates for $days days; give each machine only the folder of its role"
