@@ -113,7 +113,7 @@ def test_a_fit_that_cannot_be_requeued_goes_on_to_its_own_end(start, script, cod
     job = start(script)
     job.say("answer", 1)
     job.signal()
-    job.told("go on in a new job, with CHECKPOINT=fit-7.ckpt")
+    job.told("continue in a new job with CHECKPOINT=fit-7.ckpt")
     assert (job.folder / "asked").read_text() == "requeue 7\n"
     assert job.process.poll() is None
     job.say("end", code)
@@ -136,7 +136,7 @@ def test_ranks_that_never_have_a_scheduler_end_the_job(start):
     """As where one fails, for its interface, and the others wait for it."""
     job = start("fit_mpi.sbatch", begun="ranks", HANGING="yes", START_SECONDS="1")
     assert job.process.wait(30) == 1
-    job.told("often an INTERFACE that nodes do not have")
+    job.told("often the nodes do not have INTERFACE")
     assert not (job.folder / "fitting").exists()
 
 
