@@ -54,6 +54,6 @@ def squares_of_scores(data: Dataset, chart: ScoreChart, *, all_rows: bool = Fals
     k, size, n_parameters = chart.parameters.n_components, chart.size, chart.n_parameters
     nbytes = 8 * (n_parameters**2 + 2 * k * size**2)
     work = CurvatureWork(chart, Likelihood.of(data), all_rows)
-    outcome = reduce_batches(data, work, add, name="daskgmm-curvature", result_nbytes=nbytes)
+    outcome = reduce_batches(data, work, add, name="daskgmm_curvature", result_nbytes=nbytes)
     found: SumsOfSquares = outcome.value
     return found

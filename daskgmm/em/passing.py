@@ -31,7 +31,8 @@ class Pass(Generic[Result]):
     """Work of a pass on all rows; `kind` is its name in events.
 
     `nbytes` are those of a batch's result, if it is as large as that of all batches. The names of
-    tasks are made of `tasks`, by default of the kind.
+    tasks are made of `tasks`, by default of the kind. Dask's dashboard colours a task by a hash of its
+    name: with an underscore in it, the passes of a fit and of a sweep have colours of their own.
     """
 
     kind: str
@@ -43,7 +44,7 @@ class Pass(Generic[Result]):
 
 def run_pass(data: Dataset, asked: Pass[Result], listen: Listener) -> tuple[Result, PassEnded]:
     """Work on all rows and tell listeners; return the result and the record."""
-    began, name = time.perf_counter(), f"daskgmm-{asked.tasks or asked.kind}"
+    began, name = time.perf_counter(), f"daskgmm_{asked.tasks or asked.kind}"
 
     def progress(done: int, total: int) -> None:
         listen(BatchDone(done, total))

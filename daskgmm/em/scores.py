@@ -280,7 +280,7 @@ def scores_of(
     rule, likelihood = rule_of(data, SEED, capacity), Likelihood.of(data)
     work = ScoreWork(chart, backend(), rule, columns, length, likelihood)
     gathering, samples = Gathering(none_of(chart)), list[Sample]()
-    for part in map_batches(data, work, name="daskgmm-scores"):
+    for part in map_batches(data, work, name="daskgmm_scores"):
         if part.sample is not None:
             samples.append(part.sample)
         if sum(len(each.hashes) for each in samples) > 2 * capacity:

@@ -26,7 +26,7 @@ def reduce_batches(
     work: Work[Result],
     merge: Merge[Result],
     progress: Progress | None = None,
-    name: str = "daskgmm-pass",
+    name: str = "daskgmm_pass",
     result_nbytes: int = 0,
 ) -> Outcome[Result]:
     """Run `work` on every batch and merge the results, of `result_nbytes` each, in order."""
@@ -42,7 +42,7 @@ def map_batches(
     data: Dataset,
     work: Work[Result],
     progress: Progress | None = None,
-    name: str = "daskgmm-pass",
+    name: str = "daskgmm_pass",
     tasks: Sequence[Task[Any]] | None = None,
 ) -> Generator[Result]:
     """Run `work` on every batch, or on other tasks, and yield the results in their order."""

@@ -233,7 +233,7 @@ def test_a_scheduler_file(folder, call):
         planned = call("plan", "rows.zarr", "-k", 3, "--scheduler-file", "s.json")
         assert "Dask cluster of 1 worker" in planned.stdout
         assert call(*FIT, "--scheduler-file", "s.json").exit_code == 0
-        assert "daskgmm-iteration" in cluster.scheduler.task_prefixes
+        assert "daskgmm_iteration" in cluster.scheduler.task_prefixes
 
 
 def test_a_client_that_is_slow_to_close_costs_no_fit(folder, call, monkeypatch):

@@ -276,7 +276,7 @@ def test_scheduler(folder, rows, call, model):
         fitted = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--scheduler", address)
         predicted = call("predict", "m.json", "rows.zarr", "-o", "l.zarr", "--scheduler", address)
         assert (fitted.exit_code, predicted.exit_code) == (0, 0)
-        assert "daskgmm-predict" in cluster.scheduler.task_prefixes
+        assert "daskgmm_predict" in cluster.scheduler.task_prefixes
         with pytest.raises(ValueError, match="No client"):
             Client.current()
     assert load_model("m.json").means_.tobytes() == load_model(model).means_.tobytes()

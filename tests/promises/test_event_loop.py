@@ -35,7 +35,7 @@ def test_on_a_cluster():
         with two_workers() as cluster, Client(cluster):
             found = fitted()
             # What the dashboard shows: a name and a colour for each kind of pass.
-            named = {"daskgmm-survey", "daskgmm-iteration", "daskgmm-measure"}
+            named = {"daskgmm_survey", "daskgmm_iteration", "daskgmm_measure"}
             assert named <= set(cluster.scheduler.task_prefixes)
             return found
 

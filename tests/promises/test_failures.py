@@ -288,7 +288,7 @@ def test_a_batch_that_ends_its_workers_is_an_error_with_advice(stored):
             n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
         ) as cluster,
         Client(cluster),
-        pytest.raises(ClusterError, match=r"2 workers died .*daskgmm-survey.*daskgmm plan"),
+        pytest.raises(ClusterError, match=r"2 workers died .*daskgmm_survey.*daskgmm plan"),
     ):
         GaussianMixture(2).fit(da.from_zarr(stored).map_blocks(_die, meta=np.empty((0, 0))))
 

@@ -152,7 +152,7 @@ def values_digest(data: Dataset) -> str:
         for index, chunk in enumerate(sorted({0, chunks // 2, chunks - 1}))
     ]
     probe = replace(data, batches=tuple(batches), cache=0)
-    return DIGEST + "".join(map_batches(probe, digest_blocks, name="daskgmm-fingerprint"))
+    return DIGEST + "".join(map_batches(probe, digest_blocks, name="daskgmm_fingerprint"))
 
 
 def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:

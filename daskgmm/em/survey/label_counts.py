@@ -81,7 +81,7 @@ def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
     total: Counter[int | None] = Counter()
     checksum = 0
     with closing(Dataset.of(labels, ALONE, 1, 1)) as data:
-        for part, own in map_batches(data, partial(_count, most), name="daskgmm-labels"):
+        for part, own in map_batches(data, partial(_count, most), name="daskgmm_labels"):
             total.update(part)
             checksum = (checksum + own) % 2**64
             check_number(total)
@@ -103,7 +103,7 @@ def distinct_texts(texts: Texts) -> tuple[str, ...]:
     """
     found: set[str] = set()
     with closing(Dataset.of(texts, ALONE, 1, 1)) as data:
-        for part in map_batches(data, _distinct, name="daskgmm-names"):
+        for part in map_batches(data, _distinct, name="daskgmm_names"):
             found |= part
             check_number(found)
     return tuple(sorted(found))

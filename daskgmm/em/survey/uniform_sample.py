@@ -30,7 +30,7 @@ def uniform_sample(
         At the first value that is no usable number, in the sample or not.
     """
     found, total = list[Sample](), 0
-    for part, n in map_batches(data, _SampleOfBatch(rule, columns), name="daskgmm-sample"):
+    for part, n in map_batches(data, _SampleOfBatch(rule, columns), name="daskgmm_sample"):
         total += n
         if part is not None:
             found = [join([*found, part]).smallest(rule.capacity)]

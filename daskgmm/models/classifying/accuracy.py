@@ -116,7 +116,7 @@ def hits_of(
     places = Places.of(target, classes)  # of a column that can be labels
     hits = total = 0.0
     data, work = predictor.dataset(rows, beside), partial(_score, predictor, places)
-    for part in map_batches(data, work, name="daskgmm-score"):
+    for part in map_batches(data, work, name="daskgmm_score"):
         hits, total = hits + part[0], total + part[1]
     if not total > 0:
         raise DataError(

@@ -95,7 +95,7 @@ def pieces_of(predictor: Predictor, rows: Rows, weights: Rows | None) -> Pieces:
     data = predictor.dataset(rows, Companions(weights), present=True)
     found = Pieces.none(*predictor.parameters.means.shape)
     work = partial(_of_batch, predictor, rows.columns)
-    for part in map_batches(data, work, name="daskgmm-drift"):
+    for part in map_batches(data, work, name="daskgmm_drift"):
         found = found + part
     return found
 

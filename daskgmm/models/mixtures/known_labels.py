@@ -182,7 +182,7 @@ def label_agreement(
     merged = predictor.clusters
     groups = predictor.parameters.n_components if merged is None else 1 + max(merged)
     work, total = partial(_count, predictor, groups), Counts()
-    for part in map_batches(predictor.dataset(rows, beside), work, name="daskgmm-score"):
+    for part in map_batches(predictor.dataset(rows, beside), work, name="daskgmm_score"):
         total.add(part)
     # As in a fit, -1 is a class beside 1 alone, and else the label of unknown ones.
     if target.names is not None or {*total.pairs, *total.missing} != {UNKNOWN_CLASS, 1}:

@@ -159,7 +159,7 @@ def bin_rows(
     nbytes = 8 * m * (c + m * (c * (c - 1) // 2))
     found = None
     if data.batches:
-        found = reduce_batches(data, work, _add, name="daskgmm-count", result_nbytes=nbytes).value
+        found = reduce_batches(data, work, _add, name="daskgmm_count", result_nbytes=nbytes).value
     if found is None or not found.present.any():
         raise DataError("X has no rows to draw. Check that it is the data that are meant.")
     return found

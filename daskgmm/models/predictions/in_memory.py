@@ -93,7 +93,7 @@ def predict_rows(predictor: Predictor, names: Names, rows: Rows) -> NDArray[Any]
     """Return the predictions of all rows, in memory."""
     of_targets = are_targets(outputs_of(predictor, names, np.dtype(rows.dtype)))
     data = predictor.dataset(rows, of_targets=of_targets)
-    parts = map_batches(data, partial(predict_block, predictor, names), name="daskgmm-predict")
+    parts = map_batches(data, partial(predict_block, predictor, names), name="daskgmm_predict")
     if len(data.batches) == 1:
         return next(iter(parts))
     nothing = nothing_of(predictor, names, np.dtype(rows.dtype))

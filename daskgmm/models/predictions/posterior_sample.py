@@ -70,7 +70,7 @@ def posterior_sample(
     n_rows = None if transform.drop_missing or beside.weights is not None else rows.n_rows
     work = SampleWork(predictor, SampleRule(0, capacity, n_rows), rows.columns)
     found: Sample | None = None
-    for part in map_batches(data, work, name="daskgmm-posteriors"):
+    for part in map_batches(data, work, name="daskgmm_posteriors"):
         if part is not None:
             found = part if found is None else join([found, part]).smallest(capacity)
     if found is None:

@@ -47,7 +47,7 @@ def score_rows(
     data = predictor.dataset(rows, beside, present=True, of_targets=not disorder)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     work = partial(_score_batch, predictor, disorder)
-    for part in map_batches(data, work, name="daskgmm-score"):
+    for part in map_batches(data, work, name="daskgmm_score"):
         total, entropy = total + part.log_likelihood, entropy + part.entropy
         weighing = merge_weighings(weighing, part.weighing)
     return Scored(total, entropy, weighing)

@@ -167,7 +167,7 @@ class Job(ABC):
         if not batches:
             return
         left = replace(self.data, batches=batches)
-        results = map_batches(left, work, progress, "daskgmm-predict", self.tasks(left))
+        results = map_batches(left, work, progress, "daskgmm_predict", self.tasks(left))
         # Closed, as no task may write once this run has left its place.
         with closing(results):
             for result in results:

@@ -50,6 +50,6 @@ def same_values(
     some = {done[i] for i in np.linspace(0, len(done) - 1, COMPARED).astype(int)}
     probe = tuple(batch for batch in data.batches if batch.index in some)
     some_of = replace(data, batches=probe)
-    found = map_batches(some_of, first_mark, None, "daskgmm-compare", tasks_of(some_of))
+    found = map_batches(some_of, first_mark, None, "daskgmm_compare", tasks_of(some_of))
     pairs = zip(probe, found, strict=True)
     return all(tally.marks.get(batch.index) == mark for batch, mark in pairs)

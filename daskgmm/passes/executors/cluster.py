@@ -178,7 +178,7 @@ class Cluster:
         if self._packed is None or self._packed[0] is not tasks:
             packed: list[Any] = [_pickled(task) for task in tasks]
             if sum(map(len, packed)) > SENT_BYTES:
-                run = f"daskgmm-batch-{uuid4().hex}"
+                run = f"daskgmm_batch-{uuid4().hex}"
                 keys = [(run, index) for index in range(len(packed))]
                 graph = {key: bytes_node(key, part) for key, part in zip(keys, packed, strict=True)}
                 packed = self._submit(graph)
@@ -187,7 +187,7 @@ class Cluster:
         return self._packed[1]
 
     def _load(self, segment: Any, retries: int) -> Any:
-        key = f"daskgmm-cache-{uuid4().hex}"
+        key = f"daskgmm_cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
         node = call_node(key, loader(_load), _pickled(segment), retries, *map(TaskRef, needed))
         self._kept.extend(self._submit({key: node, **needed}, [key]))
