@@ -20,6 +20,7 @@ from daskgmm.models.writers.naming import check_document
 from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.csv.dialect import ALL_SUFFIXES
 from daskgmm.storage.address import Address
+from daskgmm.storage.answering import no_server, none_of
 from daskgmm.storage.local import PATTERN, check_new, leads_nowhere, nothing_at, same_text
 from daskgmm.storage.masking import StorageOptions
 
@@ -96,9 +97,12 @@ def _check_url(path: str, options: StorageOptions | None) -> None:
         places = [url.child(name) for name in ZARR_METADATA]
     else:
         return
-    with url.explain(SourceError, f"{url} cannot be opened", CHECK):
-        if any(place.exists() for place in places):
-            return
+    if reason := no_server(path, options):
+        raise SourceError(f"{url} cannot be opened: {reason}. {CHECK}")
+    if not none_of((place.url for place in places), options):
+        with url.explain(SourceError, f"{url} cannot be opened", CHECK):
+            if any(place.exists() for place in places):
+                return
     raise SourceError(f"{url} does not exist, or its server does not answer. {CHECK}")
 
 

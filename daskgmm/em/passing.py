@@ -31,8 +31,8 @@ class Pass(Generic[Result]):
     """Work of a pass on all rows; `kind` is its name in events.
 
     `nbytes` are those of a batch's result, if it is as large as that of all batches. The names of
-    tasks are made of `tasks`, by default of the kind. Dask's dashboard colours a task by a hash of its
-    name: with an underscore in it, the passes of a fit and of a sweep have colours of their own.
+    tasks are made of `tasks`, by default of the kind. Dask's dashboard colours a task by a hash of
+    its name: with an underscore, the passes of a fit and of a sweep have colours of their own.
     """
 
     kind: str

@@ -94,6 +94,8 @@ LIGHT = {"numpy", "pyarrow", "fsspec"}
                 "predict old.json x.npy -o old.parquet": "old.parquet exists",
                 "sample old.json --rows 9 -o old.json": "--out old.json is MODEL",
                 "convert t.csv -o old.parquet": "old.parquet exists",
+                "info http://127.0.0.1:1/x.zarr": "127.0.0.1:1 refuses connections",
+                "info s3://b/x.zarr --storage-option endpoint_url=http://127.0.0.1:1": "refuses",
             },
         ),
         (
