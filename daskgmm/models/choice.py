@@ -72,15 +72,14 @@ def _set_aside(table: Table, criterion: str) -> list[str]:
     if not better or table["degenerate"][place] or costs[place] == math.inf:
         return []
     first = min(better, key=costs.__getitem__)
-    name, said = _named(table, first), "1 fit that has some is"
+    name, said = _named(table, first), "1 model with such components is better and was"
     if len(better) > 1:
-        said = f"{len(better)} fits that have some are"
+        said = f"{len(better)} models with such components are better and were"
     return [
-        f"{_named(table, place)} is the best by {CRITERIA[criterion]} of the models without "
-        f"degenerate components; {said} better by it and set aside, the best of them {name} "
-        f"({table['reason'][first]}). If a component so narrow is real, lower reg_covar "
-        "(--reg-covar) or use other units; if it is a value that stands for a missing one, leave "
-        "out such rows."
+        f"{_named(table, place)} is the best model by {CRITERIA[criterion]} without degenerate "
+        f"components. {said} set aside; the best of them is {name} ({table['reason'][first]}). If "
+        "such a narrow component is real, lower reg_covar (--reg-covar) or use other units. If it "
+        "holds a value that stands for a missing one, leave out such rows."
     ]
 
 
@@ -89,21 +88,22 @@ def _at_the_edge(table: Table, criterion: str) -> list[str]:
     k, tried = table["n_components"][place], sorted(set(table["n_components"]))
     if len(tried) == 1 or (k != tried[-1] and (k != tried[0] or k == 1)):
         return []
-    which, others = ("most", "more") if k == tried[-1] else ("fewest", "fewer")
+    which, other_way = ("largest", "larger") if k == tried[-1] else ("smallest", "smaller")
     choices = ", ".join(
         f"{name} chooses {table['n_components'][place_of_best(table, other)]}"
         for other, name in CRITERIA.items()
         if other != criterion
     )
     advice = (
-        "Clusters that are not Gaussians take several components each, and ever more of them "
-        "where there are more rows; ICL counts such a cluster once."
-        if which == "most"
+        "A cluster that is not Gaussian takes several components, and more of them as the number "
+        "of rows grows; ICL counts it once."
+        if which == "largest"
         else "Add smaller sizes."
     )
     return [
-        f"The best by {CRITERIA[criterion]} has {counted(k, 'component')}, the {which} that were "
-        f"tried ({tried[0]} to {tried[-1]}): {others} may be better still. {choices}. {advice}"
+        f"The best model by {CRITERIA[criterion]} has {counted(k, 'component')}, the {which} "
+        f"number that was tried ({tried[0]} to {tried[-1]}): a {other_way} one may be better. "
+        f"{choices}. {advice}"
     ]
 
 

@@ -60,20 +60,20 @@ def test_where_held_out_likelihood_is_not_known_bic_decides_and_that_is_said():
 def test_an_edge_of_what_was_tried_is_said_with_what_the_others_choose():
     found = table([5.0, 4.0, 3.0], icl=[1.0, 2.0, 3.0], heldout=[0.0, 1.0, 0.0])
     (said,) = doubts(found, "bic")
-    assert "3 components, the most that were tried (1 to 3): more may be better still" in said
+    assert "3 components, the largest number that was tried (1 to 3): a larger one may be" in said
     assert "AIC chooses 3, ICL chooses 1, held-out likelihood chooses 2" in said
     assert doubts(found, "heldout") == []
     assert doubts(found, "icl") == []  # one component is no edge: there are no fewer
     larger = {**found, "n_components": [4, 5, 6]}
     (said,) = doubts(larger, "icl")
-    assert "4 components, the fewest that were tried (4 to 6): fewer may be better" in said
+    assert "4 components, the smallest number that was tried (4 to 6): a smaller one" in said
 
 
 def test_better_models_that_were_set_aside_are_named():
     found = table([5.0, 3.0, 3.5, -99.0, -98.0], degenerate=[0, 0, 0, 1, 2])
     (said,) = doubts(found, "bic")
-    assert "2 full is the best by BIC of the models without degenerate components" in said
-    assert "2 fits that have some are better by it and set aside" in said
+    assert "2 full is the best model by BIC without degenerate components" in said
+    assert "2 models with such components are better and were set aside" in said
     assert "4 full (on a floor: 1 (column 0))" in said
     # None of them is better, or nothing is left.
     assert doubts(table([5.0, 3.0, 4.0], degenerate=[0, 0, 1]), "bic") == []
@@ -81,7 +81,7 @@ def test_better_models_that_were_set_aside_are_named():
     assert said.startswith("Every model")
     found = table([5.0, 3.0, 4.0], degenerate=[0, 0, 1], status=["fitted", "fitted", "sample"])
     found |= {"heldout": [1.0, 2.0, 3.0]}
-    assert doubts(found, "heldout")[0].startswith("2 full is the best by held-out likelihood")
+    assert doubts(found, "heldout")[0].startswith("2 full is the best model by held-out likelihood")
 
 
 def test_one_size_has_no_edge():
@@ -93,5 +93,5 @@ def test_one_size_has_no_edge():
 def test_best_warns_and_repr_does_not():
     found = Sweep(table([5.0, 4.0, 3.0]), ["one", "two", "three"])
     assert "best by bic: 3 full)" in repr(found)
-    with pytest.warns(ChoiceWarning, match="the most that were tried"):
+    with pytest.warns(ChoiceWarning, match="the largest number that was tried"):
         assert found.best() == "three"

@@ -237,7 +237,7 @@ def test_they_are_swept_over_the_number_of_factors():
     x, names = rows(n=600)[0], {f"{each}-{q}" for each in TYPES for q in (1, 2, 3)}
     found = sweep(x, (2, 3), TYPES, n_init=1, n_factors=[1, 2, 3], random_state=0)
     assert set(found.table["covariance_type"]) == names
-    with pytest.warns(match="the most that were tried"):
+    with pytest.warns(match="the largest number that was tried"):
         best = found.best()
     assert (best.n_components, best.covariance_type, best.n_factors) == (3, "factor", 2)
     # k - 1, k d, and for each component d q - q (q - 1) / 2 + d.
