@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
-from daskgmm.drawing.style import SMALL, STRUCTURES, ground, ink, legend, new_axes, note
+from daskgmm.drawing.style import (
+    SMALL,
+    colours_of_structures,
+    ground,
+    ink,
+    legend,
+    new_axes,
+    note,
+    ordered_structures,
+    visible,
+)
 from daskgmm.names import FITTED, HIGHER_IS_BETTER
 from daskgmm.spelling import did_you_mean
 
@@ -44,6 +54,8 @@ class Candidates:
         The criterion and its standard error, NaN where there is none.
     cost : ndarray of shape (m,)
         The value with the sign that makes the smallest the best.
+    place : ndarray of int, shape (m,)
+        Where a model stands across the picture: k, or the number of its structure.
     """
 
     k: NDArray[np.int64]
@@ -53,6 +65,7 @@ class Candidates:
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     cost: NDArray[np.float64]
+    place: NDArray[np.int64]
 
     def best(self, among: NDArray[np.bool_]) -> int:
         """Return the best model of some; one fitted on all rows and sound, if there is any."""
@@ -70,7 +83,8 @@ def criterion_curve(
     A line runs through the best start of each k, small dots are the other starts. Models that
     were beaten on the sample, or have degenerate components, are hollow, and the latter crossed:
     they count only where there is no other. The best model is ringed and named. A band shows
-    standard errors. `Axes.set_ylim` of what is returned looks closer.
+    standard errors. If all models have the same number of components, they are drawn against the
+    covariance type. `Axes.set_ylim` of what is returned looks closer.
 
     Parameters
     ----------
@@ -113,14 +127,17 @@ def criterion_curve(
     """
     models = candidates(table, criterion)
     axes = new_axes(ax, SIZE)
-    present = list(map(str, np.unique(models.structure)))
-    kinds = [name for name in STRUCTURES if name in present]
-    kinds += [name for name in present if name not in STRUCTURES]
-    for number, structure in enumerate(kinds):
-        _draw_structure(axes, models, structure, STRUCTURES.get(structure, f"C{number}"))
+    kinds = ordered_structures(map(str, models.structure))
+    across = len(kinds) > 1 and len(np.unique(models.k)) == 1
+    if across:
+        models = replace(models, place=np.array([kinds.index(each) for each in models.structure]))
+    for structure, colour in colours_of_structures(kinds).items():
+        _draw_structure(axes, models, structure, visible(axes, colour))
     _label(axes, models, LABELS.get(criterion, criterion))
     _mark(axes, models, up=criterion in HIGHER_IS_BETTER)
-    if len(kinds) > 1:
+    if across:
+        _name_structures(axes, kinds, int(models.k[0]))
+    elif len(kinds) > 1:
         legend(axes, "covariances")
     return axes
 
@@ -134,14 +151,16 @@ def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates
         raise ValueError(f"No model in the table has a finite {criterion!r}: nothing to draw.")
     sound = np.asarray(table.get("degenerate", np.zeros(len(value)))) == 0
     error = np.asarray(table.get(f"{criterion}_se", np.full(len(value), np.nan)), np.float64)
+    k = np.asarray(table["n_components"], np.int64)[finite]
     return Candidates(
-        np.asarray(table["n_components"], np.int64)[finite],
+        k,
         np.asarray(table["covariance_type"], np.str_)[finite],
         (sound & (np.asarray(table["status"], np.str_) == FITTED))[finite],
         ~sound[finite],
         value[finite],
         error[finite],
         -value[finite] if criterion in HIGHER_IS_BETTER else value[finite],
+        k,
     )
 
 
@@ -163,12 +182,12 @@ def _draw_structure(axes: Axes, models: Candidates, structure: str, colour: str)
     """Draw a line through the best starts, a band of their errors, and all models as dots."""
     same = models.structure == structure
     best = np.array([models.best(same & (models.k == k)) for k in np.unique(models.k[same])])
-    k, value, error = models.k[best], models.value[best], models.error[best]
+    place, value, error = models.place[best], models.value[best], models.error[best]
     if np.isfinite(error).any():
         low, high = value - error, value + error
-        axes.fill_between(k, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.vlines(k, low, high, color=colour, alpha=0.35, linewidth=0.8)
-    axes.plot(k, value, color=colour, linewidth=1.6, label=structure)
+        axes.fill_between(place, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.vlines(place, low, high, color=colour, alpha=0.35, linewidth=0.8)
+    axes.plot(place, value, color=colour, linewidth=1.6, label=structure)
     others = np.setdiff1d(np.flatnonzero(same), best)
     for rows, size, alpha in ((others, 3.4, 0.55), (best, 5.0, 1.0)):
         for fitted in (True, False):
@@ -176,21 +195,21 @@ def _draw_structure(axes: Axes, models: Candidates, structure: str, colour: str)
             face = colour if fitted else ground(axes)
             look: dict[str, Any] = {"markersize": size, "markeredgewidth": 0.2 * size}
             look |= {"color": colour, "markerfacecolor": face, "alpha": alpha}
-            axes.plot(models.k[some], models.value[some], "o", **look)
+            axes.plot(models.place[some], models.value[some], "o", **look)
         some = rows[models.degenerate[rows]]
-        axes.plot(models.k[some], models.value[some], "x", color=colour, markersize=1.7 * size)
+        axes.plot(models.place[some], models.value[some], "x", color=colour, markersize=1.7 * size)
 
 
 def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
     """Ring the best model, and write its name where no other model is: beyond it."""
     best = models.best(np.ones(len(models.k), np.bool_))
-    k, value, structure = int(models.k[best]), float(models.value[best]), models.structure[best]
-    axes.plot([k], [value], "o", color=ink(axes), markersize=11, fillstyle="none")
+    x, value = int(models.place[best]), float(models.value[best])
+    axes.plot([x], [value], "o", color=ink(axes), markersize=11, fillstyle="none")
     axes.margins(y=0.1)
-    place = (k - models.k.min()) / max(1, models.k.max() - models.k.min())
+    place = (x - models.place.min()) / max(1, models.place.max() - models.place.min())
     axes.annotate(
-        f"best: {counted(k, 'component')}, {structure}",
-        (k, value),
+        f"best: {counted(int(models.k[best]), 'component')}, {models.structure[best]}",
+        (x, value),
         xytext=(0, 11 if up else -11),
         textcoords="offset points",
         horizontalalignment="left" if place < 0.25 else "right" if place > 0.75 else "center",
@@ -198,6 +217,13 @@ def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
         fontsize=SMALL,
         fontweight="bold",
     )
+
+
+def _name_structures(axes: Axes, kinds: Sequence[str], k: int) -> None:
+    """Write the structures below the axis, in place of numbers of components."""
+    axes.set_xlabel(f"covariance type ({counted(k, 'component')})")
+    turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(kinds)), kinds, **(turned if len(kinds) > 6 else {}))
 
 
 def _label(axes: Axes, models: Candidates, label: str) -> None:
@@ -209,10 +235,10 @@ def _label(axes: Axes, models: Candidates, label: str) -> None:
     locator = MaxNLocator(12, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
     axes.xaxis.set_major_locator(locator)
     axes.ticklabel_format(axis="y", scilimits=(-4, 6), useOffset=False, useMathText=True)
-    first, last = int(models.k.min()), int(models.k.max())
+    first, last = int(models.place.min()), int(models.place.max())
     margin = max(0.6, 0.03 * (last - first))
     axes.set_xlim(first - margin, last + margin)
-    axes.grid(alpha=0.4)
+    axes.grid(color=ink(axes), alpha=0.15)
     alone = len(set(zip(models.k, models.structure, strict=True))) == len(models.k)
     words = [
         "" if alone else "small: other starts",

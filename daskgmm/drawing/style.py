@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ SHADES = (0.0, -0.42, 0.38)
 black below 0, to white above."""
 
 STRUCTURES = {"full": BLUE, "tied": GREEN, "diag": VERMILLION, "spherical": PURPLE}
-"""A covariance type has the same colour in every picture; others have those of Matplotlib."""
+"""These covariance types have the same colours in every picture."""
 
 MIDDLE = 0.18
 """Relative luminance of a ground that is as far from black as from white, as eyes see it."""
@@ -70,6 +70,20 @@ def colours(count: int) -> list[str]:
     """Return so many colours; 20 of them differ, as far as colours can."""
     rounds = (_shaded(colour, shade) for shade in cycle(SHADES) for colour in PALETTE)
     return list(islice(rounds, count))
+
+
+def ordered_structures(names: Iterable[str]) -> list[str]:
+    """Return each name once: those of `STRUCTURES` in its order, then the others by name."""
+    present = set(names)
+    others = sorted(present - STRUCTURES.keys())
+    return [*(name for name in STRUCTURES if name in present), *others]
+
+
+def colours_of_structures(kinds: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each covariance type: others have what `STRUCTURES` leaves."""
+    taken = set(STRUCTURES.values())
+    left = (colour for colour in colours(len(kinds) + len(taken)) if colour not in taken)
+    return {name: STRUCTURES.get(name) or next(left) for name in kinds}
 
 
 def new_figure(size: tuple[float, float] = SIZE) -> Figure:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.drawing.style import FAINT, colours, ground, new_axes, note
 from daskgmm.em.objective import objective_name
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 LEAST_SPAN = 1e-6
 """Smallest part of its values that the vertical axis spans."""
+
+ROUNDING = 16 * np.finfo(np.float64).eps
+"""Part of a value that is no gap to the best one, but rounding."""
 
 OF_EVENTS = (
     "listen=events.append, and plot.timeline(events)",
@@ -76,13 +80,28 @@ def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> A
         rows = run == number
         chosen = number == best
         colour = colours(1)[0] if chosen else FAINT
-        values = bound[rows] if not gap else np.max(bound) - bound[rows]
-        _draw(axes, values, accepted[rows], colour, 3 if chosen else 2, gap=gap)
+        values = _gaps(bound)[rows] if gap else bound[rows]
+        _draw(axes, values, accepted[rows], colour, 3 if chosen else 2)
     _label(axes, own, gap=gap)
     alone = len(np.unique(run)) == 1
-    words = ["" if alone else "grey: other initialisations"]
-    note(axes, [*words, "" if accepted.all() else "hollow: rejected"])
+    equal = gap and not np.isfinite(_gaps(bound)).any()
+    words = [
+        "" if alone else "grey: other initialisations",
+        "" if accepted.all() else "hollow: rejected",
+        "all passes are equal up to rounding" if equal else "",
+    ]
+    if equal:
+        axes.set(xlim=(0.5, len(bound) + 0.5), yticks=[])
+        axes.yaxis.set_tick_params(which="minor", left=False, labelleft=False)
+    note(axes, words)
     return axes
+
+
+def _gaps(bound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far passes are below the best one; NaN if that is rounding, or the best itself."""
+    best = np.max(bound)
+    gaps = best - bound
+    return np.where(gaps > ROUNDING * max(1.0, abs(best)), gaps, np.nan)
 
 
 def history_of(mixture: Mixture) -> Mapping[str, Sequence[Any]]:
@@ -104,10 +123,8 @@ def _best(mixture: Mixture, run: Any, bound: Any) -> int:
     return same[0] if same else max(last, key=lambda number: last[number])
 
 
-def _draw(axes: Axes, values: Any, accepted: Any, colour: str, order: int, *, gap: bool) -> None:
+def _draw(axes: Axes, values: Any, accepted: Any, colour: str, order: int) -> None:
     passes = np.arange(1, len(values) + 1)
-    if gap:
-        values = np.where(values > 0, values, np.nan)  # the best has no logarithm
     axes.plot(passes, values, color=colour, linewidth=1.4, zorder=order)
     size = 4.0 if len(values) <= 60 else 2.0
     for some, face in ((accepted, colour), (~accepted, ground(axes))):

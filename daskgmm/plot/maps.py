@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.drawing.style import LINE, SMALL, bar_beside, colours, labelled, new_axes, note
+from daskgmm.drawing.style import (
+    LINE,
+    SMALL,
+    bar_beside,
+    colours,
+    is_dark,
+    labelled,
+    new_axes,
+    note,
+    visible,
+)
 from daskgmm.errors import SettingError
 from daskgmm.models.predictions.output import CLASS, CLUSTER
 from daskgmm.plot.grids import MOST, Grid, grid_of, placed
@@ -17,6 +27,7 @@ from daskgmm.plot.shown import mixture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 OUTLIERS = "0.62"
 """Grey of outliers: cells that are missing are blank."""
@@ -157,8 +168,17 @@ def ambiguity_map(ambiguity: Any, *, most: int = MOST, ax: Axes | None = None) -
         second = ordered[..., -2] if ordered.shape[-1] > 1 else np.zeros(ordered.shape[:-1])
         values = 1.0 - (ordered[..., -1] - second)
     axes = new_axes(ax, grid.size)
-    _draw_shares(axes, grid, values, "ambiguity", "magma_r")
+    _draw_shares(axes, grid, values, "ambiguity", _shades_of_doubt(axes))
     return axes
+
+
+def _shades_of_doubt(axes: Axes) -> Colormap:
+    """Return colours that grow away from the ground, which is that of missing points."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    magma = colormaps["magma"]
+    return ListedColormap(magma(np.linspace(0.2, 1.0, 256))) if is_dark(axes) else magma.reversed()
 
 
 def _draw_labels(axes: Axes, grid: Grid, meanings: Meanings) -> None:
@@ -170,7 +190,7 @@ def _draw_labels(axes: Axes, grid: Grid, meanings: Meanings) -> None:
         places[grid.values == value] = place
     names = [meanings.names[value] for value in kept]
     palette = iter(colours(len(kept)))
-    own = [OUTLIERS if name == OUTLIER else next(palette) for name in names]
+    own = [OUTLIERS if name == OUTLIER else visible(axes, next(palette)) for name in names]
     drawn = np.ma.masked_less(places, 0)
     if not kept:
         own, names = ["white"], [""]
@@ -192,7 +212,9 @@ def _every(axes: Axes, names: list[str]) -> int:
     return max(1, math.ceil(len(names) / max(room, 1.0)))
 
 
-def _draw_shares(axes: Axes, grid: Grid, values: NDArray[Any], label: str, cmap: str) -> None:
+def _draw_shares(
+    axes: Axes, grid: Grid, values: NDArray[Any], label: str, cmap: str | Colormap
+) -> None:
     image = placed(axes, grid, np.ma.masked_invalid(values), cmap=cmap, vmin=0.0, vmax=1.0)
     bar_beside(axes, image, label)
     note(axes, [grid.thinned])

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
-from daskgmm.drawing.style import STRUCTURES
+from daskgmm.drawing.style import STRUCTURES, colours_of_structures, ordered_structures
 from daskgmm.plot import components, corner, criterion, label_map, profiles
 from tests.plot.notes import note_of
 
@@ -131,7 +131,7 @@ def test_axes_are_labelled_with_units_and_whole_numbers(table):
 
 @pytest.mark.parametrize("k", [1, 7])
 def test_a_single_k_has_a_single_tick(table, k):
-    one = picked(table, lambda row: row["n_components"] == 7)
+    one = picked(table, lambda row: (row["n_components"], row["covariance_type"]) == (7, "full"))
     ax = criterion(one | {"n_components": [k] * len(one["seed"])}, "heldout")
     low, high = ax.get_xlim()
     assert [tick for tick in ax.get_xticks() if low < tick < high] == [k]
@@ -192,6 +192,22 @@ def test_takes_other_criteria_and_covariance_types(table):
     colours = {line(ax, f"low rank {name}").get_color() for name in TYPES}
     assert len(colours) == 2
     assert not colours & set(STRUCTURES.values())
+
+
+def test_structures_of_one_size_stand_beside_each_other(table):
+    one = picked(table, lambda row: row["n_components"] == 9)
+    ax = criterion(one)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["full", "diag"]
+    assert ax.get_xlabel() == "covariance type (9 components)"
+    assert_array_equal(ring(ax).get_xdata(), [0])
+    assert {float(x) for x in line(ax, "diag").get_xdata()} == {1.0}
+    assert ax.get_legend() is None
+
+
+def test_fourteen_structures_have_colours_of_their_own():
+    found = colours_of_structures(ordered_structures([*map(str, range(10)), *STRUCTURES]))
+    assert list(found)[:4] == list(STRUCTURES)
+    assert len(set(found.values())) == 14
 
 
 def test_takes_a_data_frame(table):

@@ -1,5 +1,6 @@
 """Pictures of fits: convergence, timeline, merges, profiles."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from daskgmm.plot.feature_axis import feature_axis
 from daskgmm.plot.merging import order_of
 from daskgmm.plot.timeline import BETWEEN, STARTS, steps_of
 from tests.plot.notes import note_of
+
+EQUAL = "all passes are equal up to rounding"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,17 @@ def test_convergence(fitted):
     gap = plot.convergence(fitted[0], gap=True)
     assert gap.get_yscale() == "log"
     assert np.isnan(gap.lines[0].get_ydata()).any()  # of the best one
+    assert note_of(gap) != EQUAL
+
+
+def test_passes_that_differ_by_rounding_have_no_gap(fitted):
+    mixture = copy.copy(fitted[0])
+    mixture.history_ = {
+        "lower_bound": [-5.5, -5.5 + 1e-15], "accepted": [True, True], "initialisation": [0, 0],
+    }  # fmt: skip
+    gap = plot.convergence(mixture, gap=True)
+    assert np.isnan(gap.lines[0].get_ydata()).all()
+    assert note_of(gap) == EQUAL
 
 
 def test_convergence_of_several_initialisations(fitted):

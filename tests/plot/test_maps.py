@@ -4,10 +4,11 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, plot
-from daskgmm.drawing.style import colours
+from daskgmm.drawing.style import colours, ground
 from daskgmm.errors import SettingError
 from daskgmm.plot.grids import grid_of, thin
 from daskgmm.plot.maps import OUTLIERS
@@ -129,6 +130,19 @@ def test_posteriors_and_ambiguity(ocean):
     for given in (posterior, posterior.values, xr.DataArray(doubt, dims=("lat", "lon"))):
         found = image_of(plot.ambiguity_map(given)).get_array()
         assert_allclose(found.filled(np.nan), doubt, atol=1e-12)
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_no_colour_of_a_map_is_that_of_missing_points(pyplot, style):
+    def away(ax):
+        own = image_of(ax).get_cmap()
+        return np.abs(own(np.arange(own.N))[:, :3] - to_rgb(ground(ax))).sum(axis=1)
+
+    with pyplot.style.context(style):
+        doubt = away(plot.ambiguity_map(np.zeros((3, 4))))
+        labels = away(plot.label_map(np.arange(12).reshape(3, 4)))
+    assert min(doubt.min(), labels.min()) > 0.2
+    assert doubt[-1] > doubt[0] + 1.0  # what is in doubt stands out
 
 
 def test_names_of_classes_and_stored_labels(ocean):
