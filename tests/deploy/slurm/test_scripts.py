@@ -176,6 +176,6 @@ def test_a_model_is_replaced_only_from_a_checkpoint_that_is_there(
 def test_both_scripts_go_back_and_wait_in_the_same_way():
     """Neither can be read from a file beside it: Slurm runs a copy, in a folder of its own."""
     one, other = ((SHIPPED / script).read_text() for script in SCRIPTS)
-    for lines in (r"# The number of a job.*?^trap go_back USR1$", r"^signalled=yes$.*"):
+    for lines in (r"# A requeued job keeps.*?^trap go_back USR1$", r"^signalled=yes$.*"):
         found = [re.search(lines, text, re.MULTILINE | re.DOTALL)[0] for text in (one, other)]
         assert found[0] == found[1]
