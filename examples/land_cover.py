@@ -87,9 +87,7 @@ how = {"cmap": plt.get_cmap("Dark2", 4), "vmin": 0.5, "vmax": 4.5}
 axes[1].scatter(scene.x[x], scene.y[y], c=known[y, x], s=6, **how)
 shown = axes[2].pcolormesh(scene.x, scene.y, cover, **how)
 figure.colorbar(shown, ticks=[*COVERS], shrink=0.8).set_ticklabels([*COVERS.values()])
-for each, title in zip(
-    axes, ("near infrared", "known cover", "predicted cover"), strict=True
-):
+for each, title in zip(axes, ("near infrared", "known", "predicted"), strict=True):
     each.set(title=title, aspect="equal", xlabel="x (m)", ylabel="y (m)")
 plt.show()
 folder.cleanup()

@@ -70,8 +70,7 @@ for weight, (warmth, salt) in zip(mixture.weights_, surface, strict=True):
     print(f"  {weight:.0%} of the ocean: {warmth:.1f} °C, salinity {salt:.1f}")
 
 # %%
-# Labels, posteriors and ambiguities are written from one read of the data, in steps
-# of 1/254.
+# Labels, posteriors and ambiguities are written from one read, in steps of 1/254.
 
 out = Path(folder.name) / "classes.zarr"
 mixture.predict_to_zarr(ocean, out, ["label", "posterior", "ambiguity"], dtype="uint8")
@@ -87,8 +86,7 @@ upper = plot.label_map(classes.label.isel(time=0), ax=axes[0])
 lower = plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
 
 # %%
-# Profiles of the classes: the median, and the ranges that hold 50 % and 80 % of the
-# profiles.
+# Profiles of the classes: medians, and the ranges that hold 50 % and 80 % of the rows.
 
 names = [f"temp(depth={each:g})" for each in depth]
 panels = plot.profiles(mixture, names, vertical=True)

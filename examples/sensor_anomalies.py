@@ -36,8 +36,7 @@ def readings(rows: int, seed: int) -> np.ndarray:
 healthy, new, day = map(readings, (50_000, 50_000, DAY), range(3))
 
 # %%
-# One day has three faults. Hardly any of their readings leaves the normal range of
-# its sensor.
+# One day has three faults. Hardly any reading leaves the normal range of its sensor.
 
 bearing, cooling, stuck = slice(300, 330), slice(700, 740), slice(1100, 1120)
 faults = {"bearing": bearing, "cooling": cooling, "stuck": stuck}
@@ -55,18 +54,15 @@ for level in (1e-2, 1e-3):
 print(f"alarms: {(scores < ALARM).sum()} of {DAY} minutes")
 
 # %%
-# The worst minute of each fault: which sensor is farthest from what the other two
-# predict?
+# The worst minute of each fault: which sensor is farthest from its prediction?
 
 for name, when in faults.items():
     row = day[when.start + int(scores[when].argmin())]
     told = [mixture.regress(np.delete(row, i)[None], targets=i) for i in range(3)]
     off = [(row[i] - t.mean[0]) ** 2 / t.variance[0] for i, t in enumerate(told)]
     worst = int(np.argmax(off))
-    share = f"{name:>8}: alarms in {(scores[when] < ALARM).mean():.0%} of its minutes;"
-    print(
-        f"{share} {SENSORS[worst]} is {row[worst]:.1f}, not {told[worst].mean[0]:.1f}"
-    )
+    said = f"{name:>8}: alarms in {(scores[when] < ALARM).mean():.0%} of its minutes;"
+    print(f"{said} {SENSORS[worst]} is {row[worst]:.1f}, not {told[worst].mean[0]:.1f}")
 
 # %%
 # The ranks of the day, and the temperature that load and vibration predict.
@@ -74,9 +70,7 @@ for name, when in faults.items():
 figure, axes = plt.subplots(2, 1, figsize=(9, 6), layout="constrained")
 axes[0].semilogy(scores, linewidth=0.6)
 axes[0].axhline(ALARM, color="#d55e00", linestyle="--", linewidth=1)
-axes[0].set(
-    xlabel="minute", ylabel="rank (dashed: alarm)", ylim=(1e-6, 5), xlim=(0, DAY)
-)
+axes[0].set(xlabel="minute", ylabel="rank and alarm", ylim=(1e-6, 5), xlim=(0, DAY))
 found = mixture.regress(np.delete(day, 1, axis=1), targets=1)
 band, minutes = 3 * np.sqrt(found.variance), np.arange(DAY)
 low, high = found.mean - band, found.mean + band
