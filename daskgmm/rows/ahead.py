@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import TypeVar
@@ -57,7 +57,7 @@ BUDGET = Budget()
 
 def fetched(
     reads: Iterable[Callable[[], Result]], nbytes: int, limit: int, budget: Budget = BUDGET
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Call functions that read, as many at once as the budget has bytes for; yield in their order.
 
     Where it has none, a function is called when its result is due: a task never waits for another.

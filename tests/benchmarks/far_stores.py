@@ -8,6 +8,8 @@ Two cores decode and sum less than 1 GB/s of compressed rows, and a busy machine
 all is measured in slow motion too: latency and time a byte times 10, and the bytes under way the
 same. What is left is what the engine itself keeps a line waiting.
 
+Parquet files of one row group and of several are read with many requests at once, and with one.
+
 The same of a real S3 server, which also takes its share of the cores, behind a proxy that holds
 each answer back for 50 ms, with as many requests at once as now, and with one a task as before.
 """
@@ -24,11 +26,14 @@ from typing import Any
 import dask
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import zarr
 from fsspec.asyn import get_loop, sync
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, open_parquet
 from daskgmm.em.events import Iterated
+from daskgmm.rows.ahead import AHEAD_BYTES, READ_AHEAD
 from tests.benchmarks.delaying import delayed
 from tests.benchmarks.tables import against, print_table, seconds, times
 from tests.promises.distant import Distant
@@ -40,6 +45,9 @@ TARGET = 0.9
 D, K = 16, 2
 
 LATENCY, BYTES_PER_SECOND = 0.05, 1e9
+
+PARQUET = ((1, 6), (6, 1))
+"""Files, and row groups of each."""
 
 AT_ONCE = (16, 64, 256)
 """Fetches under way in the loop; the fastest counts."""
@@ -67,7 +75,44 @@ def main(smoke: bool = False) -> None:
                  "share of the line", "target", "reached"],
                 [line for key, path in paths.items() for line in _lines(*key, path)],
             )  # fmt: skip
+        Distant.latency, Distant.bytes_per_second = LATENCY, BYTES_PER_SECOND
+        _print_parquet(Path(folder), nbytes // 10)
         _print_s3(Path(folder), int(2e6) if smoke else int(2e8), sizes[:2])
+
+
+def _print_parquet(folder: Path, nbytes: int) -> None:
+    """Print a table for Parquet files of so many bytes in all, as far away."""
+    lines = []
+    for files, groups in PARQUET:
+        path = folder / f"{files}-{groups}"
+        if not path.exists():
+            _write_parquet(path, nbytes, files, groups)
+        for threads in (1, 2):
+            found = []
+            for ahead in (AHEAD_BYTES, 0):
+                with dask.config.set({"num_workers": threads, READ_AHEAD: ahead}):
+                    found.append(_pass(open_parquet(f"distant://{path}/*.parquet"))[0])
+            with dask.config.set(num_workers=threads):
+                near = _pass(f"{path}/*.parquet")[0]
+            took = [seconds(each) for each in (near, *found)]
+            lines.append([f"{files}", f"{groups}", f"{threads}", *took, times(found[1] / found[0])])
+    print_table(
+        f"A pass over {nbytes / 1e6:.0f} MB of Parquet, {Distant.latency * 1e3:.0f} ms latency, "
+        f"{Distant.bytes_per_second / 1e6:.0f} MB/s, {D} columns",
+        ["files", "row groups", "threads", "local pass", "pass", "one request a task", "x"],
+        lines,
+    )
+
+
+def _write_parquet(folder: Path, nbytes: int, files: int, groups: int) -> None:
+    """Write rows of `nbytes` in files of some row groups."""
+    folder.mkdir()
+    rows = nbytes // (8 * D * files)
+    part = np.random.default_rng(0).normal(size=(rows, D)).round(3)
+    table = pa.table({f"c{number}": column for number, column in enumerate(part.T)})
+    for number in range(files):
+        path = folder / f"{number:04}.parquet"
+        pq.write_table(table, path, row_group_size=-(-rows // groups), use_dictionary=False)
 
 
 def _print_s3(folder: Path, nbytes: int, sizes: Sequence[int]) -> None:
@@ -92,7 +137,7 @@ def _print_s3(folder: Path, nbytes: int, sizes: Sequence[int]) -> None:
             for threads in (1, 2):
                 with dask.config.set(num_workers=threads):
                     now = _pass(array)[0]
-                    with dask.config.set({"daskgmm.read-ahead": 0}):
+                    with dask.config.set({READ_AHEAD: 0}):
                         before = _pass(array)[0]
                 took = [seconds(each) for each in (fetch, now, before)]
                 share = fetch / now

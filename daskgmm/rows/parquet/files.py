@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
 from daskgmm.names import PARQUET_SUFFIXES
+from daskgmm.rows.parquet.ahead_file import AheadFile, Coming, extents
 from daskgmm.rows.parquet.table_formats import tables_above
 from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
@@ -61,24 +64,37 @@ def in_memory(address: Address) -> bool:
     return "memory" in protocols(file_system(address)[0])
 
 
+def answers_late(address: Address) -> bool:
+    """Return whether a file is in a store of which several requests at once make sense."""
+    return isinstance(file_system(address)[0], AsyncFileSystem)
+
+
 @contextmanager
-def opened_version(address: Address, buffer_size: int = 0) -> Iterator[tuple[Any, dict[str, str]]]:
+def opened_version(
+    address: Address, buffer_size: int = 0, coming: Coming | None = None
+) -> Iterator[tuple[Any, dict[str, str]]]:
     """Open a Parquet file; yield it, its footer read, and what tells its version in the store.
 
-    `buffer_size` bytes of a column are fetched at a time, by default all of it.
+    `buffer_size` bytes of a column are fetched at a time, by default all of it. What is `coming` is
+    fetched ahead from a store, several such parts at once.
     """
     system, path = file_system(address)
     if isinstance(system, LocalFileSystem):
-        source = require("pyarrow").OSFile(path)
+        source = opened = require("pyarrow").OSFile(path)
     else:
         # Read-ahead of fsspec would fetch megabytes again at the begin of each column.
-        source = system.open(path, "rb", cache_type="none")
+        opened = system.open(path, "rb", cache_type="none")
+        is_known = coming is not None and getattr(opened, "size", None) is not None
+        source = AheadFile(opened, partial(system.cat_file, path)) if is_known else opened
     with source:
         parquet = require("pyarrow.parquet")
         with parquet.ParquetFile(
             source, buffer_size=buffer_size, pre_buffer=False, page_checksum_verification=True
         ) as file:
-            yield file, _version(source, path)
+            if coming is not None and isinstance(source, AheadFile):
+                due = extents(file.metadata, coming, buffer_size)
+                source.expect(due, buffer_size, coming.limit)
+            yield file, _version(opened, path)
 
 
 def _version(source: Any, path: str) -> dict[str, str]:

@@ -9,11 +9,12 @@ import numpy as np
 
 from daskgmm.errors import DataError
 from daskgmm.readers import remedy
+from daskgmm.rows.ahead import configured_ahead
 from daskgmm.rows.checks.naming import COLUMNS
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.long_integers import is_long
 from daskgmm.rows.parquet.features import feature_columns
-from daskgmm.rows.parquet.files import in_memory
+from daskgmm.rows.parquet.files import answers_late, in_memory
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import Footer, column_types, read_footers, shared_features
 from daskgmm.rows.parquet.segment import ParquetSegment, Piece, Query
@@ -72,7 +73,9 @@ class ParquetRows(Rows):
         )
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
         self.in_process = in_memory(footers[0].address)
-        self.footers, self.query = tuple(footers), Query(features, self.dtype, weights)
+        self.ahead = configured_ahead() if answers_late(footers[0].address) else 0
+        query = Query(features, self.dtype, weights, ahead=self.ahead)
+        self.footers, self.query = tuple(footers), query
         self.n_features = self.query.n_features
         self.columns = None if weights else tuple(n for column in features for n in column.features)
         self._starts = np.cumsum([0, *(len(footer.rows) for footer in footers)]).tolist()
@@ -120,7 +123,8 @@ class ParquetRows(Rows):
         """Return the peak memory of a block: its batch, a copy, and pages of each column."""
         group = int(self.lengths.max(initial=0)) * self.row_nbytes
         block = min(group, self.query.block_rows * self.row_nbytes)
-        pages = len(self.query.columns) * (PAGE_BYTES + self.query.buffer_size)
+        fetched = self.query.buffer_size * (2 if self.ahead else 1)  # for Arrow, and by it
+        pages = len(self.query.columns) * (PAGE_BYTES + fetched)
         listed = sum(column.width for column in self.query.features if column.length is not None)
         of_lists = listed / self.n_features * (LIST_COPIES + LIST_BYTES / self.dtype.itemsize)
         return 3.0 + min(2 * group, pages) / max(1, block) + of_lists

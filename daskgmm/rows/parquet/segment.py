@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.checks.naming import listed
+from daskgmm.rows.parquet.ahead_file import Coming
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.retries import retried_stream
@@ -53,12 +54,15 @@ class Query:
         Whether blocks are one column with one axis.
     carried : tuple of str
         Key columns, which are read as well and are no features.
+    ahead : int
+        `Rows.ahead`.
     """
 
     features: tuple[FeatureColumn, ...]
     dtype: np.dtype[Any]
     weights: bool = False
     carried: tuple[str, ...] = ()
+    ahead: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -135,13 +139,15 @@ def read_piece(piece: Piece, query: Query) -> Iterator[NDArray[Any]]:
 def read_groups(piece: Piece, query: Query, make: Make[Made]) -> Iterator[Made]:
     """Open the file and yield the result of `make` for each batch."""
     address, columns = piece.address, listed(map(repr, query.columns))
+    groups = range(piece.first, piece.first + len(piece.rows))
+    coming = Coming(groups, query.columns, query.ahead) if query.ahead else None
     advice = "If the store could not be reached, run again; if the file is damaged, write it again."
     with (
         address.explain(SourceError, f"{address} cannot be opened", advice),
-        opened_version(address, query.buffer_size) as (file, details),
+        opened_version(address, query.buffer_size, coming) as (file, details),
     ):
         _check_unchanged(file.metadata, details, piece)
-        for group in range(piece.first, piece.first + len(piece.rows)):
+        for group in groups:
             what = f"Row group {group} of {address}, columns {columns}, cannot be read"
             with address.explain(SourceError, what, advice):
                 yield from _read_group(file, group, piece, query, make)

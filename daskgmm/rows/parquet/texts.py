@@ -61,7 +61,8 @@ class TextColumn(Texts):
 
     def __init__(self, rows: ParquetRows, name: str, names: tuple[str, ...] | None = None) -> None:
         self._rows, self._name, self._names = rows, name, names
-        self._query = Query((), self.dtype, carried=(name,))
+        self.ahead = rows.ahead
+        self._query = Query((), self.dtype, carried=(name,), ahead=rows.ahead)
         self.lengths, self.in_process = rows.lengths, rows.in_process
         self.block_rows = self._query.block_rows
         block = min(int(self.lengths.max(initial=0)), self.block_rows)
