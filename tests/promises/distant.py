@@ -26,7 +26,7 @@ class Distant(AsyncFileSystem):
     free_at = 0.0
     reads = most = 0
 
-    async def _cat_file(self, path, start=None, end=None, **options):
+    async def _cat_file(self, path, version_id=None, start=None, end=None, **options):
         kind, asked = type(self), time.monotonic()
         with LINE:
             kind.reads += 1
@@ -63,7 +63,7 @@ class File(AbstractBufferedFile):
     """A file that is open."""
 
     def _fetch_range(self, start, end):
-        return self.fs.cat_file(self.path, start, end)
+        return self.fs.cat_file(self.path, start=start, end=end)
 
 
 fsspec.register_implementation("distant", Distant, clobber=True)

@@ -85,7 +85,7 @@ def opened_version(
         # Read-ahead of fsspec would fetch megabytes again at the begin of each column.
         opened = system.open(path, "rb", cache_type="none")
         is_known = coming is not None and getattr(opened, "size", None) is not None
-        source = AheadFile(opened, partial(system.cat_file, path)) if is_known else opened
+        source = AheadFile(opened, partial(_bytes_of, system, path)) if is_known else opened
     with source:
         parquet = require("pyarrow.parquet")
         with parquet.ParquetFile(
@@ -95,6 +95,11 @@ def opened_version(
                 due = extents(file.metadata, coming, buffer_size)
                 source.expect(due, buffer_size, coming.limit)
             yield file, _version(opened, path)
+
+
+def _bytes_of(system: Any, path: str, start: int, stop: int) -> bytes:
+    found: bytes = system.cat_file(path, start=start, end=stop)
+    return found
 
 
 def _version(source: Any, path: str) -> dict[str, str]:
