@@ -29,9 +29,9 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.readers import remedy
 
-MAKE_SOME = "of names make some with pandas.factorize(groups)[0]"
+GROUPS_ARE = "each row needs a group, which is a whole number or a text"
+"""What groups are, in errors about others."""
 
 SEED = 0
 """Seed of the hashes of rows, by which samples are drawn; a share of the rows holds them."""
@@ -145,10 +145,7 @@ class ScoreWork:
         if not fine.all():
             row = int(np.argmin(fine))
             place = batch.place(int(block.numbers(before)[row]))
-            raise DataError(
-                f"Input groups contains {values[row]:g} in {place}. Groups are whole numbers; "
-                f"{remedy(MAKE_SOME, 'number others in a column of their own')}."
-            )
+            raise DataError(f"Input groups contains {values[row]:g} in {place}, and {GROUPS_ARE}.")
         return values.astype(np.int64)
 
     def _scored(self, block: Block, units: NDArray[np.int64], starts: NDArray[np.intp]) -> Scores:

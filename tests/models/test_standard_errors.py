@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import dask
 import dask.array as da
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
@@ -21,6 +24,7 @@ from daskgmm import (
     open_parquet,
 )
 from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
+from daskgmm.models.inputs.named_groups import numbers_of
 from daskgmm.models.uncertainty.refusals import check_at_maximum
 from daskgmm.models.uncertainty.table import written
 
@@ -288,13 +292,69 @@ def test_groups_are_units_however_they_come(mixture, kind):
     assert_allclose(flat(found), flat(wanted), rtol=1e-6)
 
 
+def named_groups(folder):
+    """Yield X and the names of groups, however they come: by their column, or beside X."""
+    names = np.array([f"cruise {number}" for number in NUMBERS])
+    rows = pd.DataFrame(X, columns=["a", "b"])
+    frame = rows.assign(cruise=names, w=1.0)
+    coded = frame.assign(cruise=frame.cruise.astype("category"))
+    coded.to_parquet(folder / "x.parquet", row_group_size=70)
+    frame.to_csv(folder / "x.csv", index=False)
+    arrow, polars = pa.Table.from_pandas(frame), pl.DataFrame(frame)
+    lazy = dd.from_pandas(coded, npartitions=3)
+    tables = frame, coded, arrow, polars, polars.with_columns(pl.col("cruise").cast(pl.Categorical))
+    for x in (*tables, lazy, folder / "x.parquet", str(folder / "x.csv")):
+        yield x, "cruise"
+    for beside in (names, list(names), coded.cruise, polars["cruise"], arrow["cruise"]):
+        yield rows, beside
+    yield da.from_array(X, chunks=(70, 2)), da.from_array(names.astype(object), chunks=100)
+    yield lazy[["a", "b"]], lazy.cruise
+    yield [X[:200], X[200:]], [names[:200], list(names[200:])]
+
+
+NUMBERS = np.random.default_rng(1).permutation(len(X)) % 60
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_groups_have_names_in_every_source(tmp_path):
+    mixture = fitted(pd.DataFrame(X, columns=["a", "b"]))
+    wanted = flat(mixture.standard_errors(X, groups=NUMBERS))
+    for x, groups in named_groups(tmp_path):
+        weights = "w" if isinstance(groups, str) else None
+        found = mixture.standard_errors(x, weights, groups=groups, weights_are="relative")
+        assert (found.units, found.unit) == (60, "group")
+        assert_allclose(flat(found), wanted, rtol=1e-6)
+
+
+def test_names_of_groups_on_a_grid():
+    names = np.array([f"cruise {number}" for number in NUMBERS])
+    grid = xr.Dataset({"a": ("s", X[:, 0]), "b": ("s", X[:, 1]), "cruise": ("s", names)})
+    mixture = fitted(grid[["a", "b"]])
+    wanted = flat(mixture.standard_errors(grid[["a", "b"]], groups=xr.DataArray(NUMBERS, dims="s")))
+    assert_allclose(flat(mixture.standard_errors(grid, groups="cruise")), wanted, rtol=1e-12)
+    lazy = mixture.standard_errors(grid[["a", "b"]].chunk(s=70), groups=grid.cruise.chunk(s=70))
+    assert_allclose(flat(lazy), wanted, rtol=1e-6)
+
+
+def test_the_number_of_a_name_is_that_of_every_type():
+    names = np.array(["a", "b", "", "a"])
+    found = numbers_of(names)
+    assert found[0] == found[3]
+    assert len(set(found.tolist())) == 3
+    assert (found < 2.0**53).all()
+    assert_array_equal(numbers_of(np.array(["a", "b", "", None], object))[:3], found[:3])
+    assert np.isnan(numbers_of(np.array(["a", None, np.nan], object)))[1:].all()
+    assert_array_equal(numbers_of(np.array([3, 2**40, pd.NA], object)), [3.0, 2.0**40, np.nan])
+
+
 @pytest.mark.parametrize(
     ("groups", "words"),
     [
-        (np.arange(len(X)) / 2, "0.5 in row 1 .*pandas.factorize"),
+        (np.arange(len(X)) / 2, "0.5 in row 1 .*each row needs a group"),
+        (["a", None] * (len(X) // 2), "nan in row 1 .*a whole number or a text"),
         (np.arange(len(X)) % 29, "There are 29 groups, and standard errors need 30"),
         (np.arange(len(X) - 1), "groups.*Give one group number"),
-        (np.arange(len(X)).astype(str), "groups has dtype .*pandas.factorize"),
+        (np.array(["2026-11-30"] * len(X), "M8[D]"), "groups has dtype datetime64"),
     ],
 )
 def test_groups_that_are_none(mixture, groups, words):
@@ -492,6 +552,7 @@ def test_classes_have_the_errors_of_their_components(tmp_path, structures):
     )
     wanted = fitted(labels=LABELS, tol=1e-9).standard_errors(X, labels=LABELS)
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(soil=NAMED, group=np.arange(len(X)))
+    frame["station"] = frame.group.astype(str)
     frame.to_parquet(tmp_path / "x.parquet", row_group_size=70)
     rows = frame[["a", "b"]]
     for y in (NAMED, LABELS, 7 - 3 * LABELS, 2 * LABELS - 1):
@@ -509,8 +570,10 @@ def test_classes_have_the_errors_of_their_components(tmp_path, structures):
         found = classifier.standard_errors(x, "soil", groups="group")
         assert found.unit == "group"
         assert_allclose(flat(found), flat(alone), rtol=1e-9)
-    with pytest.raises(DataError, match=r"groups is the column 'soil', which holds text"):
-        classifier.standard_errors(opened, "soil", groups="soil")
+        by_name = classifier.standard_errors(x, "soil", groups="station")
+        assert_allclose(flat(by_name), flat(alone), rtol=1e-9)
+        with pytest.raises(DataError, match="There are 2 groups, and standard errors need 30"):
+            classifier.standard_errors(x, "soil", groups="soil")
     with pytest.raises(DataError, match="y has numbers"):
         classifier.standard_errors(rows, LABELS)
 

@@ -26,8 +26,9 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
 @click.option(
     "--groups", metavar="COLUMN|PATH",
     help=(
-        "Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows in "
-        "different groups count as independent.  [default: blocks of neighbouring rows]"
+        "Group of each row: a column of DATA with numbers or texts, or an array of numbers (Zarr "
+        "or .npy). Rows in different groups count as independent.  "
+        "[default: blocks of neighbouring rows]"
     ),
 )  # fmt: skip
 @LABELS

@@ -26,6 +26,7 @@ from daskgmm.models.classifying.wording import in_words_of_the_classifier
 from daskgmm.models.files.document_file import read_document, write_document
 from daskgmm.models.files.model_document import document_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs.named_groups import numbered_groups
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
@@ -232,12 +233,15 @@ class FittedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         beside: Companions[Any] = Companions(sample_weight, None, noise_variance, groups)
-        named = [name for part in beside for name in column_names(part) or _name_of(part)]
         with named_by(beside):
-            target = self._target(X, y, named)
+            features, others = feature_names(self.mixture_), replace(beside, groups=None)
+            left, numbers = numbered_groups(source_of(X), groups, features, others)
+            both = isinstance(y, str) and isinstance(groups, str) and y == groups
+            named = [name for part in others for name in column_names(part) or _name_of(part)]
+            target = self._target(X if both else left.x, y, [*named, *_name_of(numbers)])
             x, labels = labels_by_component(self.mixture_, target, self.classes_)
         return self.mixture_.standard_errors(
-            x, sample_weight, labels=labels, noise_variance=noise_variance, groups=groups,
+            x, sample_weight, labels=labels, noise_variance=noise_variance, groups=numbers,
             blocks=blocks, weights_are=weights_are,
         )  # fmt: skip
 

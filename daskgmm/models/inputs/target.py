@@ -79,7 +79,7 @@ class Target:
             source, texts = split
             names = distinct_texts(texts)
             return cls(source, texts.among(names), np.array(names, object))
-        if not _in_memory(y):
+        if not in_memory(y):
             if is_dask_frame(y) and y.ndim == 1:
                 check_no_texts(y)
             return cls(source, y)
@@ -96,7 +96,7 @@ class Target:
         return values.astype(dtype if dtype.kind in "iu" else np.int64)
 
 
-def _in_memory(y: Any) -> bool:
+def in_memory(y: Any) -> bool:
     """Return whether y is an array, a series or a list of single values."""
     if isinstance(y, (np.memmap, str)):
         return False

@@ -443,9 +443,10 @@ class Components(Mixture):
         noise_variance : as in `fit`, optional
             The noise of the fit.
         groups : as `sample_weight`, optional
-            A whole number for each row, or the name of a column of X: rows of different groups
-            (stations, patients, cruises) are independent, those of one need not be. Groups are
-            independent, rather than blocks, then. The scores of all of them stay in memory.
+            A whole number, text or category for each row, or the name of a column of X: rows of
+            different groups (stations, patients, cruises) are independent, those of one need not
+            be. Groups are independent, rather than blocks, then. The scores of all of them stay in
+            memory.
         blocks : int, default=1000
             Number of blocks of neighbouring rows. Fewer are longer, so that dependence reaches
             less often from one to the next; but the standard errors are known to

@@ -20,7 +20,7 @@ from scipy.linalg import cho_factor, cho_solve
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
-from daskgmm.em.scores import Scores, scores_of
+from daskgmm.em.scores import GROUPS_ARE, Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.charts.score_chart import ScoreChart
@@ -29,7 +29,8 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
 from daskgmm.models.inputs.known_noise import apart, check_known_noise, scoring_noise
 from daskgmm.models.inputs.labels import labels_of_components
-from daskgmm.models.inputs.rows import names_of_axes, scoring_data, scoring_rows
+from daskgmm.models.inputs.named_groups import numbered_groups
+from daskgmm.models.inputs.rows import feature_names, names_of_axes, scoring_rows
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import Curvature, curvature_of
 from daskgmm.models.uncertainty.refusals import (
@@ -48,6 +49,7 @@ from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.rows.checks.layout import AS_NUMBERS
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.user_warnings import warn_user
 
@@ -67,14 +69,15 @@ def standard_errors(
 ) -> StandardErrors:
     """Return the standard errors of a fitted mixture; see `Components.standard_errors`."""
     predictor: Predictor = mixture._predictor()
-    groups = beside.groups
     chart = chart_of(mixture, predictor.parameters, beside)
     check_regularised(chart)
     check_blocks(blocks)
     check_meaning(weights_are)
-    rows, given = _beside(mixture, x, replace(beside, groups=None))
+    others = replace(beside, groups=None)
+    source, groups = numbered_groups(source_of(x), beside.groups, feature_names(mixture), others)
+    rows, given = _beside(mixture, source, others)
     weights = given.weights
-    column = None if groups is None else _groups_beside(mixture, x, groups)
+    column = None if groups is None else _groups_beside(mixture, source, groups)
     length = _rows_of_block(mixture, rows, int(blocks)) if groups is None else None
     data = predictor.dataset(rows, replace(given, groups=column), present=True)
     data = data.in_coordinates(predictor.transform.coordinates)
@@ -107,9 +110,9 @@ def standard_errors(
     return errors
 
 
-def _beside(mixture: Any, x: Any, given: Companions[Any]) -> tuple[Rows, Companions[Rows]]:
+def _beside(mixture: Any, source: Source, given: Companions[Any]) -> tuple[Rows, Companions[Rows]]:
     """Return rows, and what goes beside them but for groups."""
-    source, variances = source_of(x), given.noise
+    variances = given.noise
     if variances is not None:
         check_known_noise(mixture)
         source, variances = apart(source, variances)
@@ -135,10 +138,10 @@ def _rows_of_block(mixture: Any, rows: Rows, blocks: int) -> int:
     return max(1, -(-int(n) // blocks))
 
 
-def _groups_beside(mixture: Any, x: Any, groups: Any) -> Rows:
+def _groups_beside(mixture: Any, source: Source, groups: Any) -> Rows:
     """Return group numbers as a column, which may be whatever weights may be."""
     try:
-        column = scoring_data(mixture, x, groups)[1]
+        column = scoring_rows(mixture, source, Companions(groups))[1].weights
     except (DataError, SourceError) as error:
         raise type(error)(_of_groups(str(error))) from error
     assert column is not None, "groups were given"
@@ -151,7 +154,7 @@ def _of_groups(message: str) -> str:
         ("sample_weight", "groups"),
         ("no path of weights", "no path of group numbers"),
         ("Give one weight", "Give one group number"),
-        (AS_NUMBERS, "of names make whole numbers with pandas.factorize(groups)[0]"),
+        (AS_NUMBERS, GROUPS_ARE),
     ):
         message = message.replace(weights, groups)
     return message

@@ -19,11 +19,9 @@ ADVICE = {
     WEIGHTS: "weights are numbers. Name a column of numbers",
     LABELS: "a label is a whole number or, of a classifier, a text. Name a column of such labels",
     NOISE: "variances are numbers. Name columns of numbers",
-    GROUPS: "groups are whole numbers",
+    GROUPS: "groups are whole numbers or texts. Name a column of such groups",
 }
 """What the columns that an argument names hold, and what to do."""
-
-FACTORISED = ". Make some of it: pandas.factorize(column)[0]"
 
 
 @contextmanager
@@ -58,6 +56,4 @@ def not_numbers(argument: str, name: str, kind: str) -> DataError:
     if (argument, word) == (LABELS, TEXT):  # a classifier has read its texts as such
         classifier = remedy("GaussianMixtureClassifier", "classifier (--classifier)")
         what = f"components have numbers. Fit a {classifier}, whose classes have names"
-    if argument == GROUPS:
-        what += remedy(FACTORISED, ". Number them in a column of their own")
     return DataError(f"{argument} is the column {name!r}, which holds {holds}, and {what}.")

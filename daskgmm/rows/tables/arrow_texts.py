@@ -34,7 +34,7 @@ def entries_of(column: Any, name: str, names: tuple[str, ...] | None) -> NDArray
     """
     arrow = require("pyarrow")
     if arrow.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        column = column.cast(column.type.value_type)
     if names is None:
         return np.asarray(column.to_numpy(zero_copy_only=False), object)
     known = arrow.array(names, column.type)
