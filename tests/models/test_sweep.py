@@ -9,13 +9,15 @@ from pathlib import Path
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 
-from daskgmm import GaussianMixture, Sweep, sweep
+from daskgmm import GaussianMixture, Sweep, open_parquet, sweep
 from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.em.events import PassEnded, SweepIterated
 from daskgmm.errors import CheckpointError, DataError
@@ -294,6 +296,44 @@ def test_groups_of_any_kind():
     assert_same_table(sweep(rows, groups=names, **settings).table, expected.table)
     named = sweep(rows, groups=list(names), **settings)
     assert_same_table(named.table, expected.table)
+
+
+def test_groups_that_are_stored_are_those_in_memory(tmp_path):
+    """By the name of a column, in chunks, on a grid: a pass over them alone reads what is asked."""
+    rows, belongs = stations(20, 50)
+    shuffled = np.random.default_rng(1).permutation(len(rows))
+    rows, belongs = rows[shuffled], belongs[shuffled]
+    names = np.array([f"station {i:02}" for i in belongs])
+    settings = {"n_components": 1, "random_state": 0, "n_init": 1, "criterion": "heldout"}
+    expected = sweep(rows, groups=belongs, **settings).table["heldout"]
+    frame = pd.DataFrame(rows, columns=["a", "b"]).assign(station=names, number=belongs)
+    frame.to_parquet(tmp_path / "x.parquet", row_group_size=170)
+    opened = open_parquet(tmp_path / "x.parquet", ["a", "b"])
+    lazy, grid = da.from_array(rows, chunks=(130, 2)), rows.reshape(40, 25, 2)
+    numbers = xr.DataArray(belongs.reshape(40, 25), dims=("y", "x"))
+    for x, groups in (
+        (frame.drop(columns="number"), "station"),
+        (frame.drop(columns="station"), "number"),
+        (opened, "station"),
+        (opened, "number"),
+        (lazy, da.from_array(names, chunks=300)),
+        ([rows[:300], rows[300:]], [names[:300], names[300:]]),
+        (xr.DataArray(grid, dims=("y", "x", "band")).chunk(y=7), numbers),
+    ):
+        dims = {"feature_dims": ("band",)} if isinstance(x, xr.DataArray) else {}
+        found = sweep(x, groups=groups, **settings, **dims)
+        assert_allclose(found.table["heldout"], expected, rtol=1e-6)
+        assert found.best().n_features_in_ == 2
+
+
+def test_groups_that_hold_nothing_out():
+    lazy = da.from_array(X, chunks=(700, 2))
+    alike, numbers = np.zeros(N, int), np.arange(N) / 2
+    numbers[N - 1] = np.nan
+    with pytest.raises(ValueError, match="groups has a single value"):
+        sweep(lazy, (1, 2), groups=da.from_array(alike, chunks=700), random_state=0)
+    with pytest.raises(DataError, match=rf"groups is missing in row {N - 1} "):
+        sweep(lazy, (1, 2), groups=da.from_array(numbers, chunks=700), random_state=0)
 
 
 def test_whole_weights_are_repeated_rows():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,18 @@ from daskgmm.gaussian.parameters import Parameters
 LogDensities = Callable[[Parameters, NDArray[np.float64], NDArray[np.intp] | None], Array]
 """Returns log p(x), shape (m,), of rows that have their noise behind their features; of those with
 labels (m,), but -1, the log joint density of the component."""
+
+
+class Groups(Protocol):
+    """What belongs together and is held out together, by the numbers of rows."""
+
+    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a number for the group of each of these rows."""
+
+    @property
+    def digest(self) -> str:
+        """A digest of some of them, for a checkpoint."""
+
 
 BLOCKS = 50
 """Blocks of consecutive rows that are held out as wholes: neighbours are alike."""

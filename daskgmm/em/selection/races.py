@@ -6,19 +6,18 @@ clearly beaten then get as many more as are cheap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daskgmm.counting import counted
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.exchange import Exchanges
 from daskgmm.em.selection.fit_alone import fit_alone
-from daskgmm.em.selection.holding_out import LogDensities
+from daskgmm.em.selection.holding_out import Groups, LogDensities
 from daskgmm.em.selection.neighbours import with_neighbours
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
@@ -64,8 +63,7 @@ class SweepRequest:
         The generator of the sweep before `sample_seed` and `seeds` were drawn from it: a fit of
         the same random state has it.
     log_densities : callable
-    groups : callable or None
-        Returns the group of rows by their numbers; what is held out together.
+    groups : Groups or None
     weights_are : str or None
         What n is in criteria, as `Weighing.counted`.
     """
@@ -75,7 +73,7 @@ class SweepRequest:
     sample_seed: int
     random: np.random.RandomState
     log_densities: LogDensities
-    groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    groups: Groups | None = None
     weights_are: str | None = None
 
     @property

@@ -42,11 +42,12 @@ class TrainingData:
     labels: Any = None
     known: KnownClasses | None = None
     noise_variance: Any = None
+    groups: Any = None
 
     @property
     def given(self) -> Companions[Any]:
-        """Weights and labels, as users give them."""
-        return Companions(self.sample_weight, self.labels)
+        """Weights, labels and groups, as users give them."""
+        return Companions(self.sample_weight, self.labels, None, self.groups)
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import ALONE, Companions
 from daskgmm.counting import counted
 from daskgmm.em.checkpoints.fingerprint import plain_digest
+from daskgmm.em.scores import GROUPS_ARE
+from daskgmm.em.selection.holding_out import Groups
+from daskgmm.errors import DataError
+from daskgmm.gaussian.block import Block
+from daskgmm.models.inputs.named_groups import numbered_groups
+from daskgmm.models.inputs.target import in_memory
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.checks.plain import plain
 from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
+
+ALIKE = "groups has a single value: nothing would be left to fit to."
 
 
-class Groups:
-    """The groups of rows, looked up by their numbers; refused unless there is one for each row."""
+class GroupsInMemory:
+    """Groups in an array, refused unless there is one for each row."""
 
     def __init__(self, groups: Any, rows: Rows) -> None:
         n_rows = rows.n_rows
@@ -27,10 +43,7 @@ class Groups:
                 "its own order."
             )
         if n_rows is None:
-            raise ValueError(
-                "groups need rows that are numbered, and some chunks of X have no known "
-                f"length: {FIND_LENGTHS}."
-            )
+            raise _not_numbered()
         self._groups = plain(groups, "groups")
         if self._groups.shape != (n_rows,):
             raise ValueError(
@@ -38,15 +51,112 @@ class Groups:
                 "one a row."
             )
         if len(np.unique(self._groups)) < 2:
-            raise ValueError("groups has a single value: nothing would be left to fit to.")
+            raise ValueError(ALIKE)
 
     def __call__(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return a number for the group of each of these rows."""
-        numbers: NDArray[np.int64] = np.unique(self._groups[index], return_inverse=True)[1]
+        return numbered(self._groups[index], index)
+
+    @property
+    def digest(self) -> str:
+        """A digest of some of them."""
+        return plain_digest(self._groups[_some_of(len(self._groups))].tolist())
+
+
+class GroupsBesideRows:
+    """Groups that are stored or lazy: what is asked for is read in a pass over them alone.
+
+    Parameters
+    ----------
+    groups : Rows
+        Numbers, of one axis, in the chunks of the rows.
+    """
+
+    def __init__(self, groups: Rows) -> None:
+        if groups.n_rows is None:
+            raise _not_numbered()
+        self._groups, self._n_rows = groups, groups.n_rows
+
+    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a number for the group of each of these rows; raise `ValueError` if all are one.
+
+        Raises
+        ------
+        DataError
+            If one of these rows has no group.
+        """
+        order = np.argsort(index)
+        values = np.empty(len(index))
+        values[order] = self._read(index[order])
+        numbers = numbered(values, index)
+        if not numbers.any():
+            raise ValueError(ALIKE)
         return numbers
 
     @property
     def digest(self) -> str:
         """A digest of some of them."""
-        some = np.linspace(0, len(self._groups) - 1, min(len(self._groups), 1000)).astype(int)
-        return plain_digest(self._groups[some].tolist())
+        return plain_digest(self._read(_some_of(self._n_rows)).tolist())
+
+    def _read(self, index: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the groups of rows whose numbers ascend."""
+        with closing(Dataset.of(self._groups, ALONE, 1, 1)) as data:
+            parts = list(map_batches(data, partial(_picked, index), name="daskgmm-groups"))
+        return np.concatenate(parts)
+
+
+def numbered(groups: NDArray[Any], index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return groups (m,) of rows with these numbers as numbers from 0 on, in the order of the rows.
+
+    So folds depend on what belongs together, and not on what groups are called.
+    """
+    order = np.argsort(index)
+    _, first, places = np.unique(groups[order], return_index=True, return_inverse=True)
+    ranks = np.empty(len(first), np.int64)
+    ranks[np.argsort(first)] = np.arange(len(first))
+    found = np.empty(len(index), np.int64)
+    found[order] = ranks[places]
+    return found
+
+
+def _picked(index: NDArray[np.int64], batch: Batch, blocks: Iterator[Block]) -> NDArray[Any]:
+    """Return the groups of those rows of a batch whose numbers, ascending, are asked for."""
+    found, first = [np.empty(0)], batch.start_row
+    for block in blocks:
+        begin, end = np.searchsorted(index, (first, first + len(block.x)))
+        some = block.x[index[begin:end] - first]
+        if some.dtype.kind == "f" and np.isnan(some).any():
+            row = int(index[begin + np.argmax(np.isnan(some))]) - batch.start_row
+            raise DataError(f"groups is missing in {batch.place(row)}, and {GROUPS_ARE}.")
+        found.append(some)
+        first += len(block.x)
+    return np.concatenate(found)
+
+
+def _some_of(n_rows: int) -> NDArray[np.int64]:
+    return np.linspace(0, n_rows - 1, min(n_rows, 1000)).astype(np.int64)
+
+
+def _not_numbered() -> ValueError:
+    return ValueError(
+        f"groups need rows that are numbered, and some chunks of X have no known length: "
+        f"{FIND_LENGTHS}."
+    )
+
+
+def groups_given(source: Source, groups: Any) -> tuple[Source, Any, Any]:
+    """Return X, groups in memory and groups that go beside its rows, of which one is None.
+
+    X is without a column of names of groups, and those that go beside rows are numbers.
+    """
+    if groups is None or (not isinstance(groups, str) and in_memory(groups)):
+        return source, groups, None
+    left, numbers = numbered_groups(source, groups, None, ALONE)
+    return left, None, numbers
+
+
+def groups_of(rows: Rows, groups: Any, beside: Companions[Rows]) -> Groups | None:
+    """Return the groups of rows, in memory or beside them; None without any."""
+    if beside.groups is not None:
+        return GroupsBesideRows(beside.groups)
+    return None if groups is None else GroupsInMemory(groups, rows)

@@ -19,6 +19,7 @@ from daskgmm.em.checkpoints.fingerprint import (
     prior_digest,
     rows_identity,
 )
+from daskgmm.em.selection.holding_out import Groups
 from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.weighing import COUNTS
@@ -31,7 +32,6 @@ from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.factors import check_factors, name_with_factors
-from daskgmm.models.sweeps.groups import Groups
 from daskgmm.names import ALL, FLOAT64
 from daskgmm.passes.dataset import Dataset
 
@@ -127,7 +127,7 @@ def identity_of(data: Dataset, request: SweepRequest, random_state: Any) -> dict
         "random_state": None
         if random_state is None
         else plain_digest([request.sample_seed, request.seeds[0]]),
-        "groups": groups.digest if isinstance(groups, Groups) else None,
+        "groups": None if groups is None else groups.digest,
         # What is said by default may be said as well.
         "weights_are": COUNTS if request.weights_are == COUNTS else None,
         **_prior_identity(request.settings, data.rows.n_features),

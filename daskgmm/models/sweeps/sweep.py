@@ -41,7 +41,7 @@ from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of, settings_of
 from daskgmm.models.settings.missing import check_missing_of_sweep
 from daskgmm.models.settings.precision import check_precision
-from daskgmm.models.sweeps.groups import Groups
+from daskgmm.models.sweeps.groups import groups_given, groups_of
 from daskgmm.models.sweeps.members import mixtures_of, set_those_taken
 from daskgmm.models.sweeps.request import (
     all_at_once,
@@ -137,8 +137,10 @@ def sweep(
     estimator : MixtureEstimator, optional
         What is fitted: all models are copies of it, and `tol` to `tails` below are its own
         settings. By default a `GaussianMixture` of the settings below.
-    groups : array of shape (n,), optional
-        What belongs together, and is held out together: a station, a tile, a day.
+    groups : array of shape (n,), str or path, optional
+        What belongs together, and is held out together: a station, a tile, a day. Numbers, texts or
+        categories; or the name of a column or variable of X, or what is stored or lazy, of which
+        one pass reads the rows of the sample.
     tol : float
         As in `GaussianMixture`. BIC takes log(n) / 2n nats per row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
@@ -182,10 +184,11 @@ def sweep(
         random_state = estimator.random_state
     types, sizes = _set_up(estimator, given | {"random_state": random_state})
     beside_x = sample_weight, weights_are, feature_dims, labels, None, noise_variance
-    training = TrainingData(source_of(X, storage_options), *beside_x)
+    source, in_memory, beside = groups_given(source_of(X, storage_options), groups)
+    training = TrainingData(source, *beside_x, beside)
     saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
     running = Running(saved, cache, listen, shown)
-    starts = n_init, random_state, groups
+    starts = n_init, random_state, in_memory
     return _swept(estimator, training, (types, sizes), starts, running, criterion)
 
 
@@ -219,12 +222,13 @@ def _swept(
     running: Running,
     criterion: str,
 ) -> Sweep:
-    """Run a sweep over structures and sizes, with starts: their number, seed and groups of rows."""
+    """Run a sweep of structures and sizes; starts are their number, seed and groups in memory."""
     (types, sizes), (n_init, random_state, groups) = candidates, starts
     rows, beside = given.rows(estimator)
     with naming(rows.source):
         check_enough(rows.n_rows, min(sizes))
-    belongs = None if groups is None else Groups(groups, rows)
+    belongs = groups_of(rows, groups, beside)
+    beside = replace(beside, groups=None)
     said = None if beside.weights is None else given.weights_are
     beside, settings = _candidates(estimator, rows, beside, sizes, types, said)
     check_precision(settings, noisy=beside.noise is not None)
