@@ -68,6 +68,10 @@ def test_rows_with_gaps_are_looked_at_and_filled(folder, rows, call):
     filled = zarr.open_array("p.zarr/imputed", mode="r")[:]
     np.testing.assert_array_equal(filled, load_model("m.json").impute(rows))
     np.testing.assert_array_equal(filled[300:], whole[300:])
+    done = call("impute", "m.json", "holes.zarr", "-o", "d.zarr", "--seed", 3)
+    assert done.exit_code == 0, done.output
+    drawn = zarr.open_array("d.zarr/imputed", mode="r")[:]
+    np.testing.assert_allclose(drawn, load_model("m.json").impute(rows, random_state=3), 1e-12)
     other = (*fit[:4], "-o", "other.json", *fit[6:])
     assert call(*other, "--pca", 2).exit_code == 2
     assert (

@@ -116,6 +116,57 @@ def test_on_a_grid_they_are_those_of_its_points(two, x):
         assert_allclose(lazy.to_numpy(), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("chunks", [(1234, 3), (N, 1), (777, 2)])
+def test_draws_in_zarr_are_those_of_rows_in_memory(two, x, chunks, tmp_path):
+    expected = two.impute(x, random_state=5)
+    lazy, out = da.from_array(x, chunks=chunks), tmp_path / "out.zarr"
+    two.predict_to_zarr(lazy, out, ["label", "imputed"], random_state=5, chunks=500)
+    found = zarr.open_group(out)["imputed"]
+    assert_allclose(found[:], expected, rtol=1e-12)
+    assert found.attrs["random_state"] == 5
+    assert "draw" in found.attrs["long_name"]
+
+
+@pytest.mark.parametrize("chunks", [{"lat": 30, "lon": 70}, {"lat": 100, "lon": 11}])
+def test_draws_on_a_grid_in_zarr_are_those_of_its_points(two, x, chunks, tmp_path):
+    grid = xr.DataArray(x.reshape(100, 200, 3), dims=("lat", "lon", "band"), name="x")
+    expected = two.impute(x, random_state=6).reshape(grid.shape)
+    two.feature_dims_ = ("band",)
+    two.predict_to_zarr(grid.chunk(chunks), tmp_path / "out.zarr", ["imputed"], random_state=6)
+    assert_allclose(zarr.open_group(tmp_path / "out.zarr")["imputed"][:], expected, rtol=1e-12)
+
+
+def test_draws_in_parquet_are_those_of_rows_in_memory(two, x, tmp_path):
+    frame, columns = pd.DataFrame(x, columns=["a", "b", "c"]), ["a", "b", "c"]
+    two.feature_names_in_ = np.array(columns, object)
+    expected = two.impute(frame, random_state=7)
+    frame.to_parquet(tmp_path / "x.parquet", row_group_size=1234)
+    two.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "a", ["imputed"], random_state=7)
+    assert_allclose(pd.read_parquet(tmp_path / "a")[columns], expected, rtol=1e-12)
+    lazy = dd.from_pandas(frame, npartitions=3)
+    of_partitions = two.impute(lazy, random_state=7).compute()
+    two.predict_to_parquet(lazy, tmp_path / "b", ["imputed"], random_state=7)
+    assert_allclose(pd.read_parquet(tmp_path / "b")[columns], of_partitions, rtol=1e-12)
+
+
+def test_means_are_written_without_a_seed_and_other_draws_with_another(two, x, tmp_path):
+    found = []
+    for number, seed in enumerate((None, 8, 8, 9)):
+        out = tmp_path / f"{number}.zarr"
+        two.predict_to_zarr(x[:500], out, ["imputed"], random_state=seed)
+        found.append(zarr.open_group(out)["imputed"][:])
+    means, one, again, other = found
+    assert_array_equal(means, two.impute(x[:500]))
+    assert_array_equal(one, again)
+    gaps = np.isnan(x[:500]) & ~np.isnan(one)
+    assert not ((one == other) | (one == means))[gaps].any()
+
+
+def test_a_seed_without_anything_to_draw_is_refused(two, x, tmp_path):
+    with pytest.raises(SettingError, match="seed of the output 'imputed', which is not asked for"):
+        two.predict_to_zarr(x, tmp_path / "out.zarr", random_state=1)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2**32, 2**32 + 1, 2**64 - 2])
 def test_numbers_of_other_seeds_streams_and_rows_are_others(seed):
     """No stream of a seed is a stream of the next one, nor the same one a row later."""

@@ -50,7 +50,7 @@ def found(option, through=None, **settings):
     known = {name: noise for name, noise in given.items() if name == "noise_variance"}
     outputs = [mixture.predict_proba(x, **known)]
     outputs += [mixture.outlier_proba(x)] if mixture._parameters().makes_room else []
-    outputs += [mixture.impute(x)] if own.gaps else []
+    outputs += [mixture.impute(x), mixture.impute(x, random_state=1)] if own.gaps else []
     scored = mixture.score(x, **known) if known else None
     return bits(mixture) | {"outputs": tuple(map(bytes, dask.compute(*outputs))), "score": scored}
 

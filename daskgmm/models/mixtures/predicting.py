@@ -164,7 +164,7 @@ class PredictingMixture(FittedMixture):
         without any value stay NaN. Variances of filled values are too small, as those of means
         are; draws have the variances and correlations of the mixture, and several of them show how
         uncertain what follows is (multiple imputation [1]_). The output "imputed" of
-        `predict_to_zarr` and `predict_to_parquet` is the mean.
+        `predict_to_zarr` and `predict_to_parquet` is the same, row by row and in one read.
 
         Parameters
         ----------
@@ -199,8 +199,8 @@ class PredictingMixture(FittedMixture):
         array([[2., 1.]])
         """
         check_imputes(self)
-        check_seed(random_state)
-        found, source = self._predict(IMPUTED, X, seed=random_state), source_of(X)
+        seed = check_seed(random_state)
+        found, source = self._predict(IMPUTED, X, seed=seed), source_of(X)
         return named_as(X, labelled_rows(self, X), found) if source.labelled else found
 
     def predict_to_zarr(
@@ -211,6 +211,7 @@ class PredictingMixture(FittedMixture):
         *,
         dtype: str | None = None,
         top: int | None = None,
+        random_state: int | None = None,
         chunks: int | Mapping[str, int] | None = None,
         shards: int | Mapping[str, int] | None = None,
         overwrite: bool = False,
@@ -248,6 +249,9 @@ class PredictingMixture(FittedMixture):
             applies. "imputed" is in float64, unless float32 is asked for.
         top : int, optional
             How many components "top" writes; by default 2, or 1 of a single component.
+        random_state : int, optional
+            The seed of draws, which "imputed" holds then instead of means, as `impute` returns
+            them.
         chunks, shards : int or mapping from dimension to int, optional
             Rows of a chunk, and of a shard, or lengths along dimensions. By default chunks
             are as those of X. What does not align with these is written rightly all the same.
@@ -285,7 +289,8 @@ class PredictingMixture(FittedMixture):
         check_is_fitted(self)
         check_zarr_name(out)
         source = source_of(X, storage_options)
-        predictor, rows = rows_to_write(self, self._predictor(), source, noise_variance)
+        own = self._predictor(check_seed(random_state, outputs))
+        predictor, rows = rows_to_write(self, own, source, noise_variance)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
         return write_to_zarr(
             predictor, wanted, rows, Address.of(out, storage_options),
@@ -302,6 +307,7 @@ class PredictingMixture(FittedMixture):
         key: str | Sequence[str] | None = None,
         dtype: str | None = None,
         top: int | None = None,
+        random_state: int | None = None,
         overwrite: bool = False,
         noise_variance: Any = None,
         storage_options: StorageOptions | None = None,
@@ -339,6 +345,9 @@ class PredictingMixture(FittedMixture):
             float32 is asked for.
         top : int, optional
             How many components "top" writes; by default 2, or 1 of a single component.
+        random_state : int, optional
+            The seed of draws, which "imputed" holds then instead of means, as `impute` returns
+            them.
         overwrite : bool
             Whether Parquet files at a local `out` may be replaced, once all new ones are
             written. They may be those that are read, if all of these are and each of their
@@ -381,7 +390,8 @@ class PredictingMixture(FittedMixture):
         check_parquet_name(out)
         source = source_of(X, storage_options)
         given = source, as_names(key), noise_variance
-        predictor, table = table_to_write(self, self._predictor(), *given)
+        own = self._predictor(check_seed(random_state, outputs))
+        predictor, table = table_to_write(self, own, *given)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
         return write_to_parquet(
             predictor, wanted, table, Address.of(out, storage_options),

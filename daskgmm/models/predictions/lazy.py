@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.models.predictions.in_memory import Names, output_of, predict_values
-from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.place import Place, numbers_on_grid
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN
 from daskgmm.passes.executors.executor import check_lazy
@@ -72,5 +72,4 @@ def _numbers(info: Any, grid: tuple[int, ...], rows: NDArray[np.int64]) -> NDArr
         return rows
     if not all(size == size for size in (*shape, *starts)):
         return rows + int(info["chunk-location"][0]) * UNKNOWN_CHUNK_SPAN
-    at = [start + i for start, i in zip(starts, np.unravel_index(rows, grid), strict=True)]
-    return np.asarray(np.ravel_multi_index(at, shape), np.int64)
+    return numbers_on_grid(starts, grid, shape, rows)

@@ -107,6 +107,7 @@ class Outputs:
         clusters: tuple[int, ...] | None = None,
         d: int = 0,
         columns: tuple[str, ...] = (),
+        seed: int | None = None,
         own: Mapping[str, Make] = NO_MAKERS,
     ) -> Outputs:
         """Return the arrays that settings ask for.
@@ -115,7 +116,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing, noise, q, clusters, d, columns : as `Asked`
+        k, dtype, missing, noise, q, clusters, d, columns, seed : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
         own : mapping
@@ -134,7 +135,7 @@ class Outputs:
         if dtype is not None and dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         most = min(TOP, k) if top is None else top
-        asked = Asked(k, dtype, most, missing, noise, q, clusters, d, columns)
+        asked = Asked(k, dtype, most, missing, noise, q, clusters, d, columns, seed)
         made = {name: _made(name, makers[name], asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
@@ -210,5 +211,5 @@ def wanted_outputs(
     merged, d, own = predictor.clusters, predictor.n_columns, predictor.own_outputs
     return Outputs.of(
         names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d,
-        columns=predictor.columns or (), own=own,
+        columns=predictor.columns or (), seed=predictor.seed, own=own,
     )  # fmt: skip

@@ -173,6 +173,8 @@ class Asked:
         Columns of the rows.
     columns : tuple of str
         Their names; none if they have none.
+    seed : int, optional
+        Missing values are filled by draws with it, not by their expectation.
     """
 
     k: int
@@ -184,6 +186,7 @@ class Asked:
     clusters: tuple[int, ...] | None = None
     d: int = 0
     columns: tuple[str, ...] = ()
+    seed: int | None = None
 
     def component(
         self,

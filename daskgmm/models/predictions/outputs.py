@@ -193,9 +193,12 @@ def _errors_of(posterior: Posterior) -> NDArray[Any]:
 
 
 def _imputed(asked: Asked) -> list[Output]:
-    long_name = "values, with the expectation of the mixture where they are missing"
+    drawn = asked.seed is not None
+    what = "a draw from" if drawn else "the expectation of"
+    long_name = f"values, with {what} the mixture where they are missing"
     found = asked.values(IMPUTED, _imputed_of, long_name, (COLUMN,), (asked.d,))
-    about = {"columns": list(asked.columns)} if asked.columns else {}
+    about: dict[str, Any] = {"columns": list(asked.columns)} if asked.columns else {}
+    about |= {"random_state": asked.seed} if drawn else {}
     return [replace(found, column_names=asked.columns, attributes={**found.attributes, **about})]
 
 

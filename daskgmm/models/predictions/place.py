@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,18 @@ from numpy.typing import NDArray
 from daskgmm.passes.batches import Batch
 
 Numbers = NDArray[np.int64]
+
+
+def numbers_on_grid(
+    starts: Sequence[int], shape: Sequence[int], sizes: Sequence[int], rows: Numbers
+) -> Numbers:
+    """Return the numbers on a grid of these sizes of rows (m,) of a block, in C order in both.
+
+    The block begins at `starts`, and has this shape.
+    """
+    within = np.unravel_index(rows, tuple(shape))
+    at = [start + inside for start, inside in zip(starts, within, strict=True)]
+    return np.asarray(np.ravel_multi_index(at, tuple(sizes)), np.int64)
 
 
 def _as_they_are(rows: Numbers) -> Numbers:
@@ -47,6 +59,10 @@ class Place:
     def after(self, first: int) -> Place:
         """Return the place of the rows from `first` on."""
         return Place(lambda row: self.say(first + row), lambda rows: self.number(first + rows))
+
+    def numbered(self, number: Callable[[Numbers], Numbers]) -> Place:
+        """Return the same place, whose rows have other numbers."""
+        return replace(self, number=number)
 
     def at(self, chosen: NDArray[Any]) -> Place:
         """Return the place of those rows alone, in this order."""

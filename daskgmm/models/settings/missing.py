@@ -9,7 +9,7 @@ from typing import Any
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
-from daskgmm.names import HELDOUT, MARGINALISE
+from daskgmm.names import HELDOUT, IMPUTED, MARGINALISE
 from daskgmm.passes.transform import Transform
 from daskgmm.readers import remedy
 
@@ -85,14 +85,20 @@ def check_imputes(mixture: Any) -> None:
     )
 
 
-def check_seed(seed: Any) -> None:
-    """Raise `SettingError` unless it is the seed of draws, or None."""
+def check_seed(seed: Any, outputs: str | Sequence[str] = IMPUTED) -> int | None:
+    """Return the seed of draws, or None; raise `SettingError` if it is neither, or of no output."""
     is_whole = isinstance(seed, Integral) and not isinstance(seed, bool)
     if seed is not None and not (is_whole and 0 <= seed < 2**64):
         raise SettingError(
             f"random_state is {seed!r}; give a whole number from 0 to 2^64 - 1, with which the "
             "same values are drawn each time, or None for expected values."
         )
+    if seed is not None and IMPUTED not in ((outputs,) if isinstance(outputs, str) else outputs):
+        raise SettingError(
+            f"random_state is {seed!r}, the seed of the output {IMPUTED!r}, which is not asked "
+            "for. Ask for it, or leave the seed out."
+        )
+    return None if seed is None else int(seed)
 
 
 def transform_of(mixture: Any, coordinates: Coordinates | None) -> Transform:

@@ -27,7 +27,7 @@ from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.parquet_target import part_name
 from daskgmm.models.writers.tally import Arrays, WrittenBatch
 from daskgmm.models.writers.writing import counts_of, n_counts
-from daskgmm.passes.batches import Batch
+from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN, Batch
 from daskgmm.passes.keyed_task import KeyedBlock
 from daskgmm.rows.parquet.files import CHECKED
 from daskgmm.rows.retries import retried
@@ -79,9 +79,13 @@ class PartWriting:
         mark, blocks = marked(blocks)
         keyed = cast("Iterator[KeyedBlock]", blocks)
         for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
+            before = rows
             with self._writer(chunk, digests) as writer:
                 for block in parts:
                     place = Place.of(batch).after(rows)
+                    if batch.rows is None:  # as of partitions that are predicted lazily
+                        first = chunk * UNKNOWN_CHUNK_SPAN + rows - before
+                        place = place.numbered(partial(np.add, first))
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     counts = counts + counts_of(arrays, self.outputs, parameters)

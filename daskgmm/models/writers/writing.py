@@ -20,7 +20,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.output import MISSING
-from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.place import Place, numbers_on_grid
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
@@ -100,18 +100,6 @@ class Writing:
     outputs: Outputs
     put: Putting
 
-    def _predicted(
-        self, batch: Batch, blocks: Iterator[Block], most: int | None = None
-    ) -> Iterator[Arrays]:
-        """Yield predictions of each block, or of at most so many rows of it."""
-        before = 0
-        for block in blocks:
-            for first in range(0, max(1, len(block.x)), most or max(1, len(block.x))):
-                x = block.x[first : None if most is None else first + most]
-                place = Place.of(batch).after(before + first)
-                yield self.outputs.predict(self.predictor, x, place)
-            before += len(block.x)
-
     def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
         return counts_of(arrays, self.outputs, self.predictor.parameters)
 
@@ -158,6 +146,15 @@ class RowWriting(Writing):
     unit: int = 1
     n: int = 0
 
+    def _predicted(self, batch: Batch, blocks: Iterator[Block]) -> Iterator[Arrays]:
+        """Yield predictions of `PREDICTED_ROWS` rows of a block, or of those that are left."""
+        before = 0
+        for block in blocks:
+            for first in range(0, max(1, len(block.x)), PREDICTED_ROWS):
+                x, place = block.x[first : first + PREDICTED_ROWS], Place.of(batch)
+                yield self.outputs.predict(self.predictor, x, place.after(before + first))
+            before += len(block.x)
+
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write the chunks that are the batch's own; return the rest."""
         pieces, digests = list[Piece](), dict[str, str]()
@@ -165,7 +162,7 @@ class RowWriting(Writing):
         start = batch.start_row
         buffer = self.outputs.empty(min(self.unit, batch.rows or 0))
         filled, counts = 0, np.zeros(n_counts(self.predictor.parameters), np.int64)
-        for arrays in self._predicted(batch, blocks, PREDICTED_ROWS):
+        for arrays in self._predicted(batch, blocks):
             counts += self._counts(arrays)
             taken, rows = 0, len(next(iter(arrays.values())))
             while taken < rows:
@@ -284,10 +281,14 @@ class GridWriting(Writing):
         rows, counts = 0, np.zeros(n_counts(self.predictor.parameters), np.int64)
         digests: dict[str, str] = {}
         mark, blocks = marked(blocks)
-        regions = self._regions(batch.first, batch.stop)
-        for region, arrays in zip(regions, self._predicted(batch, blocks), strict=True):
-            counts += self._counts(arrays)
+        regions, sizes = self._regions(batch.first, batch.stop), tuple(map(sum, self.chunks))
+        for region, block in zip(regions, blocks, strict=True):
             shape = tuple(each.stop - each.start for each in region)
+            starts = tuple(each.start for each in region)
+            number = partial(numbers_on_grid, starts, shape, sizes)  # that of no block by itself
+            place = Place.of(batch).after(rows).numbered(number)
+            arrays = self.outputs.predict(self.predictor, block.x, place)
+            counts += self._counts(arrays)
             placed = {
                 name: values.reshape(*shape, *values.shape[1:]) for name, values in arrays.items()
             }
