@@ -404,9 +404,59 @@ def test_a_bayesian_mixture_is_refused():
         BayesianGaussianMixture(2, missing="marginalise").fit(GAPS)
 
 
+def one_gaussian(x, iterations=200):
+    """Return mean and covariance of a Gaussian by textbook EM, row by row."""
+    mean, covariance = np.nanmean(x, axis=0), np.diag(np.nanvar(x, axis=0))
+    for _ in range(iterations):
+        first, second = np.zeros_like(mean), np.zeros_like(covariance)
+        for row in x:
+            m, o = np.flatnonzero(np.isnan(row)), np.flatnonzero(~np.isnan(row))
+            slopes = covariance[np.ix_(m, o)] @ np.linalg.inv(covariance[np.ix_(o, o)])
+            filled, left = row.copy(), np.zeros_like(covariance)
+            filled[m] = mean[m] + slopes @ (row[o] - mean[o])
+            left[np.ix_(m, m)] = covariance[np.ix_(m, m)] - slopes @ covariance[np.ix_(o, m)]
+            first, second = first + filled, second + np.outer(filled, filled) + left
+        mean = first / len(x)
+        covariance = second / len(x) - np.outer(mean, mean)
+    return mean, covariance
+
+
+def test_held_out_likelihood_is_that_of_the_values_that_are_there():
+    """Five folds of groups, of one Gaussian: by fits without each fold, row by row."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(90, 2)) @ [[1.0, 0.8], [0.0, 0.6]]
+    x[random.random(90) < 0.4, 0] = np.nan
+    groups = np.arange(90) % 10
+    found = sweep(x, [1], missing="marginalise", groups=groups, tol=1e-9, reg_covar=0.0, n_init=1)
+    densities = np.empty(90)
+    for fold in range(5):
+        out = groups % 5 == fold
+        mean, covariance = one_gaussian(x[~out], 40)
+        for row in np.flatnonzero(out):
+            o = ~np.isnan(x[row])
+            law = multivariate_normal(mean[o], covariance[np.ix_(o, o)])
+            densities[row] = law.logpdf(x[row, o])
+    assert found.table["heldout"][0] == pytest.approx(densities.mean(), abs=1e-4)
+
+
+def test_the_held_out_criterion_finds_clusters_of_rows_with_gaps():
+    random = np.random.default_rng(1)
+
+    def rows(n):
+        x = random.normal(size=(n, 3)) + 4.0 * random.integers(0, 2, (n, 1))
+        x[random.random(x.shape) < 0.2] = np.nan
+        return x
+
+    found = sweep(
+        rows(600), [1, 2, 3], missing="marginalise", criterion="heldout", random_state=0, n_init=1
+    )
+    best, held = found.best(), found.table["heldout"]
+    assert best.n_components == 2
+    error = np.hypot(found.table["heldout_se"][1], 0.01)
+    assert abs(held[1] - best.score(rows(20_000))) < 3 * error
+
+
 def test_sweeps_that_need_whole_rows_are_refused():
-    with pytest.raises(SettingError, match="heldout"):
-        sweep(GAPS, [1, 2], missing="marginalise", criterion="heldout")
     with pytest.raises(SettingError, match="factors"):
         sweep(GAPS, [1, 2], missing="marginalise", covariance_type=["full", "ppca"], n_factors=1)
 

@@ -18,7 +18,7 @@ from daskgmm.em.iterations.evaluation import evaluate
 from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.selection.comparing import Compared
-from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
+from daskgmm.em.selection.holding_out import HeldOut, held_out, row_blocks
 from daskgmm.em.selection.measuring import Measured, measure_many
 from daskgmm.em.selection.races import SweepRequest, leaders, race_all
 from daskgmm.em.selection.riding import with_riding
@@ -170,9 +170,8 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
             raise ValueError(_nothing_fits(_failures(request, raced)))
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
-        # The gaps of the sample are filled, so that no likelihood of it tells which models win.
-        unknown = [UNKNOWN] * len(found)
-        held = unknown if survey.has_gaps else _held(draw, request, settings, found, pool)
+        held = _held(draw, request, settings, found, pool)
+        # The gaps of the sample are filled, so that no other likelihood of it tells which win.
         compared = Compared.of(draw, (n, told), request.log_densities, settings, leaders(found))
         models = _compared(
             compared,

@@ -75,17 +75,27 @@ def held_out(
     it is, and each block of the fold counts once. It has so seen the fold at its start, which
     flatters mixtures of many parameters on few rows. With a single block, or where a component
     collapses on the other folds, there is no answer, but nan.
+
+    Rows that miss values count with those that they have; a mixture that was fitted to filled ones
+    goes on with these first.
     """
     names, position = np.unique(blocks, return_inverse=True)
     if len(names) < 2:
         return UNKNOWN
     folds = position % FOLDS
     _, counts = draw.part()
-    x, labels, densities = draw.wide, draw.beside.labels, np.empty(len(draw.x))
+    x, labels, densities = draw.as_read, draw.beside.labels, np.empty(len(draw.x))
+    given = draw.x if draw.gaps is None else x
+    if draw.gaps is not None:
+        whole = Part.of_rows(given, counts, settings, draw, beside=draw.beside, name="as read")
+        settled = whole.tried(candidate)
+        if settled is None:
+            return UNKNOWN
+        candidate = settled
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
         beside = draw.beside.map(partial(np.compress, ~out, axis=0))
-        rows, name = (draw.x[~out], counts[~out]), np.packbits(out).tobytes()
+        rows, name = (given[~out], counts[~out]), np.packbits(out).tobytes()
         part = Part.of_rows(*rows, settings, draw, most=FOLD_ITERATIONS, beside=beside, name=name)
         fitted = part.tried(candidate)
         if fitted is None:

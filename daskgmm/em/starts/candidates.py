@@ -24,7 +24,7 @@ from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import Sample
-from daskgmm.em.survey.survey import TrainingSet
+from daskgmm.em.survey.survey import FILLING_SEED, TrainingSet
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.names import FLOAT64
 from daskgmm.passes.batches import seconds_per_row
@@ -238,6 +238,7 @@ class Part:
     ) -> Part:
         """Return rows (m, d) of a draw as a part, with how often each counts (m,).
 
+        Rows that miss values, NaN, are marginalised.
         `beside` is what goes beside them but for these counts. The survey of rows with a `name`
         is kept for other settings.
 
@@ -248,8 +249,10 @@ class Part:
         k, d = settings.n_components, x.shape[1]
         others: Companions[Rows] = beside.map(lambda part: ArrayRows(part, rows.lengths))
         others = replace(others, weights=weights_for(rows, counts))
-        data = Dataset.of(rows, others, k, structure.n_statistics(d))
-        kept = name, data.batches  # sums over other batches have other last bits
+        gaps = bool(np.isnan(x).any())
+        missing = {"drop_missing": gaps, "marginalise": gaps}
+        data = Dataset.of(rows, others, k, structure.n_statistics(d), **missing)
+        kept = name, gaps, data.batches  # sums over other batches have other last bits
         survey = draw.surveys.get(kept) or survey_rows(data, None, silence)
         if name is not None:
             draw.surveys[kept] = survey
@@ -258,7 +261,7 @@ class Part:
         sample = Sample(
             np.arange(len(x), dtype=np.uint64),
             np.arange(len(x)),
-            x,
+            survey.filling(x, FILLING_SEED) if gaps else x,
             replace(beside, weights=counts),
         )
         noise = noise_of(settings, len(x), d)

@@ -59,6 +59,8 @@ class Draw:
         Of all rows, without a sample; None in what a batch draws.
     beside : Companions of ndarray
         What else goes beside the rows.
+    gaps : ndarray of bool, shape (m, d), or None
+        Which values were missing, and are filled; None if rows may miss none.
     surveys : dict
         Surveys of parts of the sample by what tells them apart: many models are fitted to each.
     """
@@ -72,6 +74,7 @@ class Draw:
     m: int = 0
     survey: Survey | None = None
     beside: Companions[NDArray[Any]] = ALONE
+    gaps: NDArray[np.bool_] | None = None
     surveys: dict[Hashable, Survey] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -87,6 +90,11 @@ class Draw:
         """The rows with the numbers of their noise behind their features, (m, d + e)."""
         noise = self.beside.noise
         return self.x if noise is None else np.concatenate([self.x, noise], axis=1)
+
+    @property
+    def as_read(self) -> NDArray[Any]:
+        """The rows as `wide`, with NaN where values were missing."""
+        return self.wide if self.gaps is None else np.where(self.gaps, np.nan, self.x)
 
     def wide_part(self, share: float = 1.0) -> NDArray[Any]:
         """Return the rows of `part`, of the same share, as they are in `wide`."""
@@ -206,7 +214,7 @@ def whole_draw(survey: Survey, seed: int, labelling: Labelling | None = None) ->
         ranks = uniform / chances
     return Draw(
         ranks, chances, sample.index, in_doubles(sample.x), weights, survey.rows, n,
-        survey.without_sample(), unweighed(sample.beside),
+        survey.without_sample(), unweighed(sample.beside), sample.gaps,
     )  # fmt: skip
 
 
@@ -227,5 +235,5 @@ def draw_rows(rows: TrainingSet, seed: int, m: int, labelling: Labelling | None 
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
     if survey.has_gaps:
-        draw = replace(draw, x=survey.filling(draw.x, FILLING_SEED))
+        draw = replace(draw, x=survey.filling(draw.x, FILLING_SEED), gaps=np.isnan(draw.x))
     return replace(draw, m=m, survey=survey.without_sample())

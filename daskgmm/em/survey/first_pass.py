@@ -147,7 +147,8 @@ def _filled(survey: Survey, observed: Observed, columns: tuple[str, ...] | None)
         )
     sample, probe = survey.sample, survey.probe
     if sample is not None:
-        sample = replace(sample, x=survey.filling(sample.x, FILLING_SEED))
+        filled = survey.filling(sample.x, FILLING_SEED)
+        sample = replace(sample, x=filled, gaps=np.isnan(sample.x))
     return replace(survey, sample=sample, probe=None if probe is None else without_gaps(probe))
 
 

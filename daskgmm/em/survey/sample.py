@@ -145,12 +145,16 @@ def scrambled(state: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows x (m, d) with the smallest hashes (m,), their numbers `index` (m,), and companions."""
+    """Rows x (m, d) with the smallest hashes (m,), their numbers `index` (m,), and companions.
+
+    `gaps` (m, d) tells which values were missing, once these are filled.
+    """
 
     hashes: NDArray[np.uint64]
     index: NDArray[np.int64]
     x: NDArray[Any]
     beside: Companions[NDArray[Any]] = ALONE
+    gaps: NDArray[np.bool_] | None = None
 
     @property
     def weights(self) -> NDArray[Any] | None:
@@ -168,7 +172,8 @@ class Sample:
     def at(self, indices: NDArray[np.intp]) -> Sample:
         """Return the rows of these indices."""
         beside = self.beside.map(lambda part: part[indices])
-        return Sample(self.hashes[indices], self.index[indices], self.x[indices], beside)
+        gaps = None if self.gaps is None else self.gaps[indices]
+        return Sample(self.hashes[indices], self.index[indices], self.x[indices], beside, gaps)
 
 
 def join(samples: list[Sample]) -> Sample:

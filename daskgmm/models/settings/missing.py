@@ -9,7 +9,7 @@ from typing import Any
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
-from daskgmm.names import HELDOUT, IMPUTED, MARGINALISE
+from daskgmm.names import IMPUTED, MARGINALISE
 from daskgmm.passes.transform import Transform
 from daskgmm.readers import remedy
 
@@ -41,7 +41,7 @@ def _needs_whole_rows(mixture: Any) -> str | None:
     return None
 
 
-def check_missing_of_sweep(mixture: Any, structures: Sequence[str], criterion: str) -> None:
+def check_missing_of_sweep(mixture: Any, structures: Sequence[str]) -> None:
     """Raise `SettingError` for a sweep that cannot count rows with what they have."""
     if mixture.missing != MARGINALISE:
         return
@@ -49,11 +49,6 @@ def check_missing_of_sweep(mixture: Any, structures: Sequence[str], criterion: s
         raise SettingError(
             "missing='marginalise' does not go with covariance types that have factors of whole "
             f"rows. Leave out {' and '.join(FAMILIES)}, or set missing='drop' (--missing drop)."
-        )
-    if criterion == HELDOUT:
-        raise SettingError(
-            "criterion='heldout' is measured on the rows of a sample, whose gaps would be filled. "
-            "Take another, as 'bic' (--criterion bic), with missing='marginalise'."
         )
 
 

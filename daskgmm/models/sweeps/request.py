@@ -34,6 +34,9 @@ from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.factors import check_factors, name_with_factors
 from daskgmm.names import ALL, FLOAT64
 from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.transform import IDENTITY, Transform
+
+MARGINALISED = Transform(drop_missing=True, marginalise=True)
 
 
 def structures_of(
@@ -98,11 +101,14 @@ def request_of(
 def log_densities(
     parameters: Parameters, x: NDArray[Any], labels: NDArray[np.intp] | None
 ) -> NDArray[np.float64]:
-    """Return the log density of each row of x (m, d), (m,); rows may have noise behind them.
+    """Return the log density of each row of x (m, d), (m,), of the values that it has.
+
+    Rows may have noise behind them.
 
     Of a row with a label, but -1, it is the log joint density of that component.
     """
-    predictor, d = Predictor(parameters), parameters.n_features
+    transform = MARGINALISED if np.isnan(x).any() else IDENTITY
+    predictor, d = Predictor(parameters, transform=transform), parameters.n_features
     if x[:, d:].any():
         predictor = NoisyPredictor(predictor, x.shape[1] - d)
     else:

@@ -208,7 +208,7 @@ def _set_up(
         estimator.set_params(random_state=given["random_state"])
     set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
     estimator._validate_params()
-    check_missing_of_sweep(estimator, types, given["criterion"])
+    check_missing_of_sweep(estimator, types)
     if given["noise_variance"] is not None:
         check_known_noise_of_sweep(types)
     return types, sizes
