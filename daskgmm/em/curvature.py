@@ -51,7 +51,7 @@ def _weighed(block: Block) -> Block:
 
 def squares_of_scores(data: Dataset, chart: ScoreChart, *, all_rows: bool = False) -> SumsOfSquares:
     """Return the sums over a data set, as `sums_of_squares` those over rows."""
-    k, size, n_parameters = chart.parameters.n_components, chart.size, chart.n_parameters
+    k, size, n_parameters = chart.n_columns, chart.size, chart.n_parameters
     nbytes = 8 * (n_parameters**2 + 2 * k * size**2)
     work = CurvatureWork(chart, Likelihood.of(data), all_rows)
     outcome = reduce_batches(data, work, add, name="daskgmm_curvature", result_nbytes=nbytes)

@@ -157,7 +157,8 @@ class ScoreWork:
         weighed, groups = block.weighed(), [ALL_ROWS]
         if self.likelihood.gaps and len(weighed.x):
             groups = list(by_pattern(weighed.x))
-        if len(weighed.x) * self.chart.free.shape[0] < SHORT * len(starts) * len(groups):
+        short = len(weighed.x) * self.chart.free.shape[0] < SHORT * len(starts) * len(groups)
+        if short or self.chart.outliers is not None:  # of which moments of parts tell nothing
             numbers = np.repeat(np.arange(len(starts)), lengths)
             if given is not None:
                 numbers = numbers[given > 0]

@@ -33,9 +33,13 @@ def responsibilities(
 ) -> Array:
     """Return responsibilities (k, b) of rows; those with a label are of one component.
 
-    `labels` (b,) are numbers of components, or -1 where unknown.
+    `labels` (b,) are numbers of components, or -1 where unknown. Those of a uniform component come
+    last, (k + 1, b).
     """
-    gamma = given.joint.copy()
+    gamma = np.empty((chart.n_columns, given.joint.shape[1]))
+    gamma[: len(given.joint)] = given.joint
+    if chart.outliers is not None:
+        gamma[-1] = chart.outliers[1]
     if labels is not None:
         Barring(chart.classes).bar(gamma, labels)
     maximum, total = np.empty(gamma.shape[1]), np.empty(gamma.shape[1])
@@ -45,9 +49,16 @@ def responsibilities(
 
 
 def features_of(chart: ScoreChart, given: Conditionals) -> list[Array]:
-    """Return the scores of each component for rows that are its own, k arrays of shape (p, b)."""
+    """Return the scores of each component for rows that are its own, k arrays of shape (p, b).
+
+    Those of a uniform component come last.
+    """
     pairs = zip(given.means, given.excess, strict=True)
-    return [_features(chart, z, excess) for z, excess in pairs]
+    found = [_features(chart, z, excess) for z, excess in pairs]
+    if chart.outliers is not None:
+        found.append(np.zeros((chart.size, given.joint.shape[1])))
+        found[-1][0] = 1.0
+    return found
 
 
 def _features(chart: ScoreChart, z: Array, excess: Array) -> Array:
@@ -76,13 +87,13 @@ def join(chart: ScoreChart, gamma: Array, features: Sequence[Array], out: Array)
     """
     (k, d), size = chart.parameters.means.shape, chart.size
     np.matmul(chart.odds[:, : chart.n_weights].T, gamma, out=out[: chart.n_weights])
-    scaled = gamma / np.sqrt(chart.parameters.weights)[:, None]
+    scaled = gamma[:k] / np.sqrt(chart.parameters.weights)[:, None]
     linear = out[chart.n_weights : chart.n_weights + k * d].reshape(k, d, -1)
     quadratic = out[chart.n_weights + k * d :]
     is_shared = len(quadratic) < k * (size - 1 - d)
     if is_shared:
         quadratic[:] = 0.0
-    for component, own in enumerate(features):
+    for component, own in enumerate(features[:k]):
         np.multiply(own[1 : 1 + d], scaled[component], out=linear[component])
         if is_shared:
             quadratic += own[1 + d :] * gamma[component]

@@ -24,6 +24,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.algebra.precision import Charted
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
 from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
 
 SEPARATE = ("spherical", "diag", "full")
@@ -59,6 +60,9 @@ class ScoreChart:
         Variance of the noise that makes `reg_covar` an exact M-step, as of a kernel.
     reg_covar : float
         What the M-step adds to the diagonals.
+    outliers : tuple of float, or None
+        Proportion of a uniform component, and its log joint density. It stands behind the others,
+        with the coordinates of a component of which log odds alone are free. Its volume is known.
     """
 
     parameters: Parameters
@@ -66,6 +70,7 @@ class ScoreChart:
     n_weights: int
     noise: float = 0.0
     reg_covar: float = 0.0
+    outliers: tuple[float, float] | None = None
 
     @classmethod
     def of(
@@ -82,17 +87,23 @@ class ScoreChart:
         name = SEPARATE[structure.precision.detail]
         q = STRUCTURES[name].precision.n_parameters(d)
         shape = k, *parameters.covariances.shape[1:]
+        outliers = None
+        if parameters.noise_weight is not None:
+            outliers = parameters.noise_weight, log_joint_of_noise(parameters)
         own = replace(
-            parameters,
+            parameters.without_noise(),
             structure=name,
             covariances=np.ascontiguousarray(np.broadcast_to(parameters.covariances, shape)),
             precisions_cholesky=np.ascontiguousarray(
                 np.broadcast_to(parameters.precisions_cholesky, shape)
             ),
         )
-        n_weights = 0 if equal_weights else k - 1
-        free = _free(parameters.weights, d, q, n_weights, shared=structure.shared)
-        return cls(own, free, n_weights, noise, reg_covar)
+        noisy = outliers is not None
+        n_weights = noisy if equal_weights else k - 1 + noisy
+        weights = own.weights if outliers is None else np.append(own.weights, outliers[0])
+        odds = _odds(np.sqrt(weights), n_weights, equal=equal_weights)
+        free = _free(own.weights, d, q, odds, shared=structure.shared)
+        return cls(own, free, n_weights, noise, reg_covar, outliers)
 
     @cached_property
     def center(self) -> Array:
@@ -106,6 +117,17 @@ class ScoreChart:
         return int(self.free.shape[1])
 
     @property
+    def weights(self) -> Array:
+        """Mixing proportions, that of the uniform component last."""
+        own = self.parameters.weights
+        return own if self.outliers is None else np.append(own, self.outliers[0])
+
+    @property
+    def n_columns(self) -> int:
+        """Number of components, with the uniform one."""
+        return self.parameters.n_components + (self.outliers is not None)
+
+    @property
     def detail(self) -> int:
         """Part of the second moments that covariances need: trace, diagonal, matrix."""
         return structure_of(self.parameters).precision.detail
@@ -113,12 +135,12 @@ class ScoreChart:
     @cached_property
     def classes(self) -> NDArray[np.intp]:
         """The classes of components that labels name: each is one by itself."""
-        return np.arange(self.parameters.n_components)
+        return np.arange(self.n_columns)
 
     @cached_property
     def size(self) -> int:
         """Number of coordinates of a component, p."""
-        return int(self.free.shape[0]) // self.parameters.n_components
+        return int(self.free.shape[0]) // self.n_columns
 
     @cached_property
     def _transposed(self) -> csr_array:
@@ -160,6 +182,8 @@ class ScoreChart:
     def of_moments(self, parts: Sequence[Moments]) -> Array:
         """Return the score of the rows of each of some moments, about the same points.
 
+        They tell nothing of a uniform component.
+
         Returns
         -------
         ndarray of shape (parts, P)
@@ -179,8 +203,11 @@ class ScoreChart:
             moved = 2.0 * shift * given + counts[..., None] * shift**2
             second = second + (moved if self.detail else moved.sum(-1, keepdims=True))
         linear = structure_of(own).precision.multiply_ut(own.precisions_cholesky, first)
-        found = [counts[..., None], linear, self._quadratic(second, counts)]
-        whole = np.concatenate(found, axis=-1).reshape(len(parts), -1)
+        scales = np.stack([moments.scale_counts for moments in parts])  # of a prior they differ
+        found = [counts[..., None], linear, self._quadratic(second, scales)]
+        whole = np.zeros((len(parts), self.n_columns * self.size))
+        joined = np.concatenate(found, axis=-1).reshape(len(parts), -1)
+        whole[:, : joined.shape[1]] = joined
         return np.asarray((self._transposed @ whole.T).T)
 
     def _quadratic(self, second: Array, counts: Array) -> Array:
@@ -202,9 +229,9 @@ class ScoreChart:
 
     def weight_variances(self, covariance: Array) -> Array:
         """Return the variances (k,) of the mixing proportions, from those of P coordinates."""
-        weights, odds = self.parameters.weights, self.odds
+        weights, odds, k = self.weights, self.odds, self.parameters.n_components
         change = weights[:, None] * (odds - weights @ odds)
-        return _variances(change, covariance)
+        return _variances(change[:k], covariance)
 
     def deviations(self, covariance: Array) -> tuple[Array, Array, Array]:
         """Return how far the components' parameters spread, from the covariance of P coordinates.
@@ -260,15 +287,27 @@ def _variances(change: Array, covariance: Array) -> Array:
     return np.asarray(np.einsum("ij,ij->i", change @ covariance, change))
 
 
-def _free(weights: Array, d: int, q: int, n_weights: int, *, shared: bool) -> csr_array:
+def _odds(roots: Array, n_weights: int, *, equal: bool) -> Array:
+    """Return what free coordinates change of the log odds of all, (k or k + 1, n_weights)."""
+    if not (equal and n_weights):
+        return np.asarray(_across(roots)[:, :n_weights] / roots[:, None])
+    # Of equal components with a uniform one beside them all change alike.
+    rest, own = np.sqrt(1.0 - roots[-1] ** 2), roots[-1]
+    found = np.full((len(roots), 1), -own / rest)
+    found[-1] = rest / own
+    return found
+
+
+def _free(weights: Array, d: int, q: int, odds: Array, *, shared: bool) -> csr_array:
     """Return `ScoreChart.free`."""
     k, size, roots = len(weights), 1 + d + q, np.sqrt(weights)
+    n_columns, n_weights = odds.shape
     places: list[Array] = []
     values: list[Array] = []
-    numbers = np.arange(k)[:, None] * size
-    odds = _across(roots)[:, :n_weights] / roots[:, None]
-    places.append(np.stack(np.broadcast_arrays(numbers, np.arange(n_weights))).reshape(2, -1))
+    every = np.arange(n_columns)[:, None] * size
+    places.append(np.stack(np.broadcast_arrays(every, np.arange(n_weights))).reshape(2, -1))
     values.append(odds.ravel())
+    numbers = every[:k]
     scaled = np.repeat(1.0 / roots, d)
     own = (numbers + 1 + np.arange(d)).ravel()
     places.append(np.stack([own, n_weights + np.arange(k * d)]))
@@ -282,7 +321,7 @@ def _free(weights: Array, d: int, q: int, n_weights: int, *, shared: bool) -> cs
         values.append(np.repeat(1.0 / roots, q))
     rows, columns = np.concatenate(places, axis=1)
     n_free = last + (q if shared else k * q)
-    return csr_array((np.concatenate(values), (rows, columns)), shape=(k * size, n_free))
+    return csr_array((np.concatenate(values), (rows, columns)), shape=(n_columns * size, n_free))
 
 
 def _across(roots: Array) -> Array:

@@ -77,7 +77,7 @@ class SumsOfSquares:
 
 def no_squares(chart: ScoreChart) -> SumsOfSquares:
     """Return the sums over no rows."""
-    k, size, n_parameters = chart.parameters.n_components, chart.size, chart.n_parameters
+    k, size, n_parameters = chart.n_columns, chart.size, chart.n_parameters
     none = tuple(np.zeros((size, size)) for _ in range(k))
     return SumsOfSquares(0.0, np.zeros(k), np.zeros((n_parameters, n_parameters)), none)
 
@@ -93,7 +93,7 @@ def sums_of_squares(
 
     Of `all_rows`, or of those whose component is not known.
     """
-    k, size = chart.parameters.n_components, chart.size
+    k, size = chart.n_columns, chart.size
     squares, counts = np.zeros((chart.n_parameters,) * 2, order="F"), np.zeros(k)
     products = [np.zeros((size, size), order="F") for _ in range(k)]
     n_tile = conditioning.tile_rows

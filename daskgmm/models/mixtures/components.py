@@ -429,7 +429,10 @@ class Components(Mixture):
         of the slope of the log-likelihood, from the sums of the scores of all rows over blocks of
         neighbouring rows, or over groups. So standard errors hold where neighbours resemble each
         other, as along a track or in time, and where components are no Gaussians in truth. J is its
-        curvature, of all rows too, from a second pass [3]_. After ``missing="marginalise"`` and
+        curvature, of all rows too, from a second pass [3]_. With a `prior` J is that of the log
+        posterior, after a further pass that surveys the rows, and the errors are those of its mode
+        over samples of rows, with the prior as it is. With ``noise=True`` the volume of the uniform
+        component is taken as known. After ``missing="marginalise"`` and
         with `noise_variance` both are those of the observed values, and the curvature takes a pass
         for each 64 free parameters.
 
@@ -470,7 +473,7 @@ class Components(Mixture):
             If the rows do not identify the mixture, a component rests on a floor, or EM has stopped
             too far from the maximum: a quarter of a standard error.
         SettingError
-            Of a mixture with a prior, `noise` or `tails`, of a fit with labels or `noise_variance`
+            Of a mixture with `tails`, of a fit with labels or `noise_variance`
             if these are not given; with more than 3,000 free parameters, or 10,000 of them and of
             patterns of gaps multiplied, or covariances that depend
             on each other (all types but "full", "tied", "diag", "spherical", "EEI" and "EII"); of a

@@ -12,13 +12,14 @@ from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
 from daskgmm.em.curvature import squares_of_scores
+from daskgmm.gaussian.charts.prior_scores import PriorScores
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.passes.dataset import Dataset
 
 
 @dataclass(frozen=True, eq=False)
 class Curvature:
-    """Minus the second derivatives of the log-likelihood, in the coordinates of a chart.
+    """Minus the second derivatives of the objective, in the coordinates of a chart.
 
     Attributes
     ----------
@@ -45,10 +46,15 @@ class Curvature:
         return cls(matrix, float(values[0]), vectors[:, 0], of_rows)
 
 
-def curvature_of(data: Dataset, chart: ScoreChart, *, rows_count: bool) -> Curvature:
-    """Return the curvature, from a pass.
+def curvature_of(
+    data: Dataset, chart: ScoreChart, prior: PriorScores | None = None, *, rows_count: bool
+) -> Curvature:
+    """Return the curvature, from a pass; with a prior that of the log posterior.
 
     Where `rows_count`, rows are units, and the squares of their scores are wanted.
     """
     sums = squares_of_scores(data, chart, all_rows=rows_count)
-    return Curvature.of(sums.curvature(chart), sums.of_rows if rows_count else None)
+    matrix = sums.curvature(chart)
+    if prior is not None:
+        matrix = matrix + prior.curvature / sums.weight
+    return Curvature.of(matrix, sums.of_rows if rows_count else None)

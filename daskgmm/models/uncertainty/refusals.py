@@ -26,6 +26,7 @@ from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.uncertainty.curvature import Curvature
+from daskgmm.models.uncertainty.of_prior import has_its_prior
 from daskgmm.readers import remedy
 
 NOISE = ARGUMENTS["noise"]
@@ -100,7 +101,6 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
 def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> str | None:
     """Return why a mixture has no standard errors, and what to do; None if it has."""
     ended = mixture._ended_with
-    prior = getattr(mixture, "prior", None) if ended is None else ended.prior
     if parameters.log_weights is not None:
         return (
             "a variational posterior says itself how uncertain its parameters are. A "
@@ -116,19 +116,27 @@ def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any
             "it was fitted with labels, and without them rows have another likelihood. Give them: "
             "labels= (--labels)"
         )
-    if parameters.makes_room:
+    if parameters.makes_room and not parameters.has_noise:
         return (
-            "noise and tails have parameters of their own, beside those of Gaussians. Fit without "
-            f"them if no rows are outliers, or {BOOTSTRAP}"
+            "tails have parameters of their own, beside those of Gaussians, which are often at an "
+            "end of their range. Fit without them if no rows are outliers, or with noise=True "
+            f"(--noise), or {BOOTSTRAP}"
         )
+    if parameters.has_noise and not parameters.noise_weight:
+        return "no row is an outlier, so that nothing tells the noise. Fit without noise"
+    if parameters.has_noise and beside.noise is not None:
+        return "noise=True does not go with the known noise of rows here. Leave one of them out"
     if not has_chart(parameters):
         return (
             f"covariances of type {mixture.covariance_type!r} depend on each other in curves. "
             "Those of full, tied, diag, spherical, EEI and EII have standard errors: fit one of "
             f"these, or {BOOTSTRAP}"
         )
-    if prior is not None:
-        return f"with a prior it is not a maximum of the likelihood. Fit without it, or {BOOTSTRAP}"
+    if ended is not None and ended.prior is not None and not has_its_prior(mixture):
+        return (
+            "it was fitted with a prior that is not its setting any more, so that nothing tells "
+            "its objective. Set it as in the fit, or fit again"
+        )
     return None
 
 
@@ -211,12 +219,12 @@ def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float
     if found.least > LEAST_CURVATURE:
         return
     check_slope(slope, total, FARTHEST)
-    k, weights = chart.parameters.n_components, chart.parameters.weights
-    own = (chart.free @ found.weakest).reshape(k, -1)
+    weights = chart.weights
+    own = (chart.free @ found.weakest).reshape(len(weights), -1)
     shares = (own**2).sum(1) * weights
     named = np.flatnonzero(shares >= 0.1 * shares.sum())
     raise ValueError(
-        f"The mixture is not identified by these rows: {_components(named)} can change together "
+        f"The mixture is not identified by these rows: {_named(chart, named)} can change together "
         f"with hardly a loss of likelihood (curvature {found.least:.1e}, where 1 is that of known "
         "components). Reduce n_components."
     )
@@ -232,6 +240,13 @@ def check_identified(variances: Array) -> None:
             f"{_components(named)} are uncertain by up to {widest.max():.1f} of the component's "
             "own widths, where no standard error holds. Reduce n_components, or fit more rows."
         )
+
+
+def _named(chart: ScoreChart, named: NDArray[np.intp]) -> str:
+    """Return components in words, with the noise behind them."""
+    k = chart.parameters.n_components
+    parts = [_components(named[named < k])] if (named < k).any() else []
+    return " and ".join([*parts, *(["the noise"] if (named >= k).any() else [])])
 
 
 def _components(named: NDArray[np.intp]) -> str:

@@ -23,6 +23,7 @@ from daskgmm.companions import Companions
 from daskgmm.em.scores import GROUPS_ARE, Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
+from daskgmm.gaussian.charts.prior_scores import PriorScores
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -33,6 +34,7 @@ from daskgmm.models.inputs.named_groups import numbered_groups
 from daskgmm.models.inputs.rows import feature_names, names_of_axes, scoring_rows
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import Curvature, curvature_of
+from daskgmm.models.uncertainty.of_prior import prior_scores
 from daskgmm.models.uncertainty.refusals import (
     LEAST_UNITS,
     chart_of,
@@ -95,10 +97,11 @@ def standard_errors(
                 warn_user(message, WeightsWarning)
         check_units(_units(found, rows_count), unit, found.weighing.rows)
         assert found.sample is not None, "some rows have a weight"
-        check_slope(found.sums.sum(0), float(found.weights.sum()))
+        prior = prior_scores(mixture, data, chart, said if weights is not None else None)
+        check_slope(_slope(found, prior), float(found.weights.sum()))
         check_off_the_floor(mixture, chart.parameters, found.sample)
-        curvature = curvature_of(data, chart, rows_count=rows_count)
-        errors = _estimated(mixture, chart, found, curvature, unit)
+        curvature = curvature_of(data, chart, prior, rows_count=rows_count)
+        errors = _estimated(mixture, chart, found, curvature, unit, prior)
     if errors.growth > GROWTH:
         warn_user(
             f"Rows depend on each other farther than a block of {length:,} rows: of {NEIGHBOURS} "
@@ -161,17 +164,27 @@ def _of_groups(message: str) -> str:
 
 
 def _estimated(
-    mixture: Any, chart: ScoreChart, found: Scores, curvature: Curvature, unit: str
+    mixture: Any,
+    chart: ScoreChart,
+    found: Scores,
+    curvature: Curvature,
+    unit: str,
+    prior: PriorScores | None,
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
     units = _units(found, curvature.of_rows is not None)
-    found = found if curvature.of_rows is not None else _of_weight_one(found)
-    total, slope = float(found.weights.sum()), found.sums.sum(0)
+    if curvature.of_rows is None:
+        found, prior = _of_weight_one(found, prior)
+    total, of_rows, slope = float(found.weights.sum()), found.sums.sum(0), _slope(found, prior)
     check_curved(chart, curvature, slope, total)
-    scores = found.sums - np.outer(found.weights / total, slope)
+    scores = found.sums - np.outer(found.weights / total, of_rows)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
     if curvature.of_rows is not None:
-        covariance = _sandwich(factor, total * curvature.of_rows)
+        # At the mode of a posterior rows have a slope, that of the prior the other way.
+        meat = total * curvature.of_rows
+        if prior is not None:
+            meat -= np.outer(of_rows, of_rows) / total
+        covariance = _sandwich(factor, meat)
     else:
         covariance = _covariance(factor, scores)
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
@@ -185,14 +198,22 @@ def _estimated(
     return _in_shape(mixture, chart, covariance, distance=distance, growth=growth, **facts)
 
 
-def _of_weight_one(found: Scores) -> Scores:
+def _slope(found: Scores, prior: PriorScores | None) -> Array:
+    """Return the slope of the objective, (P,): 0 at its maximum."""
+    of_rows = np.asarray(found.sums.sum(0))
+    return of_rows if prior is None else of_rows + prior.slope
+
+
+def _of_weight_one(found: Scores, prior: PriorScores | None) -> tuple[Scores, PriorScores | None]:
     """Return scores with weights whose sum is about 1: squares of small ones underflow.
 
     A power of 2 changes no digit.
     """
     _, exponent = math.frexp(float(found.weights.sum()))
     sums, weights = (np.ldexp(each, -exponent) for each in (found.sums, found.weights))
-    return replace(found, sums=sums, weights=weights)
+    if prior is not None:
+        prior = replace(prior, slope=np.ldexp(prior.slope, -exponent))
+    return replace(found, sums=sums, weights=weights), prior
 
 
 def _largest_ratio(values: Array, variances: Array) -> float:
