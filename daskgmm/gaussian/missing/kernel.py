@@ -11,6 +11,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.backend import Backend
@@ -27,6 +28,15 @@ from daskgmm.gaussian.missing.conditional import (
     unstructured,
 )
 from daskgmm.gaussian.missing.patterns import Pattern, grouped
+from daskgmm.gaussian.missing.short_groups import (
+    Group,
+    Padded,
+    are_short,
+    held_rows,
+    short_nbytes,
+    sums_of,
+    together,
+)
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
@@ -145,19 +155,47 @@ class MarginalKernel(Kernel):
 
     def completed(self, found: Moments, completion: Completion) -> Moments:
         """Return the expected moments of whole rows, from those of observed columns."""
-        (k, d), (first, second) = self.reference.shape, completion(found)
+        first, second = completion(found)
+        traces = float(found.counts @ completion.traces)
+        told = traces, found.log_likelihood, found.weight, found.rows
+        return self._whole(found.counts, first, second, *told)
+
+    def of_short_groups(self, backend: Backend, groups: Sequence[Group]) -> Moments:
+        """Return the expected moments of whole rows of groups that share their calls."""
+        total = self.nothing()
+        for some in together(groups, len(self.reference)):
+            try:
+                found = sums_of(self.whole, Padded.of(some), self.noise, self.classes)
+            except SingularError:  # alone, patterns may have the factors of whole rows
+                for pattern, block in some:
+                    total += _alone(backend, [self], pattern, block)[0]
+                continue
+            first, second = found.about(self.whole.means - self.reference)
+            told = found.traces, found.log_likelihood, found.weight, found.rows
+            total += self._whole(found.counts, first, second, *told)
+        return total
+
+    def _whole(
+        self,
+        counts: Array,
+        first: Array,
+        second: Array,
+        traces: float,
+        log_likelihood: float,
+        weight: float,
+        rows: int,
+    ) -> Moments:
+        """Return moments about the reference from counts, first and second ones of whole rows."""
+        k, d = self.reference.shape
         statistic, pooled = self.structure.statistic, None
         if statistic.pools:
             # Pooled statistics have matrices.
             pooled, entries = second.sum(axis=0), np.empty((k, 0))
         else:
             entries = quadratic_entries(second, self.structure, self.whole.structure == MATRICES)
-        sums = np.concatenate([found.counts[:, None], first, entries], axis=1).T
+        sums = np.concatenate([counts[:, None], first, entries], axis=1).T
         assert sums.shape == (self.structure.n_statistics(d), k)
-        return Moments(
-            sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows,
-            traces=float(found.counts @ completion.traces),
-        )  # fmt: skip
+        return Moments(sums, self.reference, pooled, log_likelihood, weight, rows, traces=traces)
 
     def nothing(self) -> Moments:
         """Return the moments of no rows."""
@@ -185,13 +223,37 @@ def marginal_moments(
     """
     d = len(kernels[0].center)
     totals = [kernel.nothing() for kernel in kernels]
+    short, held = list[Group](), 0
     for pattern, block in grouped(blocks, d, rows):
-        given = [kernel.remembered(pattern.tobytes()) for kernel in kernels]
-        plain, completions = zip(*given, strict=True)
-        found = backend.moments(plain, iter([block]), _at_most(len(block.x)))
-        whole = map(MarginalKernel.completed, kernels, found, completions)
-        totals = [total + part for total, part in zip(totals, whole, strict=True)]
-    return totals
+        if all(are_short(kernel.whole, (pattern, block)) for kernel in kernels):
+            short.append((pattern, block))
+            held += len(block.x)
+            if held >= held_rows(d):
+                totals, short, held = _with_short(backend, kernels, totals, short), [], 0
+            continue
+        parts = _alone(backend, kernels, pattern, block)
+        totals = [total + part for total, part in zip(totals, parts, strict=True)]
+    return _with_short(backend, kernels, totals, short) if short else totals
+
+
+def _alone(
+    backend: Backend, kernels: Sequence[MarginalKernel], pattern: Pattern, block: Block
+) -> list[Moments]:
+    """Return the moments of the rows of one pattern under each of several mixtures."""
+    given = [kernel.remembered(pattern.tobytes()) for kernel in kernels]
+    plain, completions = zip(*given, strict=True)
+    found = backend.moments(plain, iter([block]), _at_most(len(block.x)))
+    return list(map(MarginalKernel.completed, kernels, found, completions))
+
+
+def _with_short(
+    backend: Backend,
+    kernels: Sequence[MarginalKernel],
+    totals: Sequence[Moments],
+    short: Sequence[Group],
+) -> list[Moments]:
+    pairs = zip(totals, kernels, strict=True)
+    return [total + kernel.of_short_groups(backend, short) for total, kernel in pairs]
 
 
 def _at_most(rows: int) -> int:
@@ -206,4 +268,4 @@ def given_nbytes(k: int, d: int) -> int:
 
 def task_nbytes(k: int, d: int) -> int:
     """Return the bytes that the kernels of patterns, and the moments of one, take at most."""
-    return max(KEPT_BYTES, given_nbytes(k, d)) + 8 * 6 * k * d * (d + 1)
+    return max(KEPT_BYTES, given_nbytes(k, d)) + 8 * 6 * k * d * (d + 1) + short_nbytes(d)

@@ -1,5 +1,7 @@
 """Moments of rows that miss values, against a reference that takes row by row."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -8,6 +10,7 @@ from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.missing import short_groups
 from daskgmm.gaussian.missing.conditional import marginal_factors
 from daskgmm.gaussian.missing.kernel import MarginalKernel, given_nbytes, marginal_moments
 from daskgmm.gaussian.missing.patterns import by_pattern, grouped, pool_rows
@@ -67,11 +70,22 @@ def kernel_of(weights, means, covariances, structure, natural, noise=0.0):
     )
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """Patterns of few rows do not come together."""
+    monkeypatch.setattr(short_groups, "FEW_NUMBERS", 0)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("natural", [True, False])
 @pytest.mark.parametrize("structure", [*STRUCTURES])
 @pytest.mark.parametrize("noise", [0.0, 0.1])
-def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
+def test_moments_are_those_of_a_reference_row_by_row(
+    structure, natural, noise, together, monkeypatch
+):
+    if not together:
+        monkeypatch.setattr(short_groups, "FEW_NUMBERS", 0)
     weights, means, covariances = mixture()
     kernel, own = kernel_of(weights, means, covariances, structure, natural, noise)
     own = np.broadcast_to(own, covariances.shape)
@@ -96,6 +110,61 @@ def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
     assert found.traces == pytest.approx((smaller - larger) / 1e-6, rel=1e-6)
     assert found.rows == len(x)
     assert found.weight == pytest.approx(of_rows.sum())
+
+
+def moments_of(kernels, x, weights=None, labels=None):
+    blocks = iter([Block(x, Companions(weights, labels))])
+    return marginal_moments(NumpyBackend(), kernels, blocks)
+
+
+@pytest.mark.parametrize("natural", [True, False])
+@pytest.mark.parametrize(
+    ("structure", "noise", "size"), [("full", 0.1, 1 << 20), ("tied", 0.0, 300), ("EVE", 0.1, 1)]
+)
+def test_short_groups_have_the_moments_that_they_have_alone(
+    structure, noise, size, natural, monkeypatch
+):
+    """Of several mixtures, with weights, labels, and calls of one group or of all."""
+    monkeypatch.setattr(short_groups, "TOGETHER_BYTES", size)
+    x, random = with_gaps(400), np.random.default_rng(3)
+    weights, labels = random.integers(0, 3, len(x)).astype(float), random.integers(-1, 2, len(x))
+    kernels = [kernel_of(*mixture(k), structure, natural, noise)[0] for k in (2, 3)]
+    kernels = [replace(each, classes=np.arange(len(each.reference)) % 2) for each in kernels]
+    found = moments_of(kernels, x, weights, labels)
+    monkeypatch.setattr(short_groups, "FEW_NUMBERS", 0)
+    for one, other in zip(found, moments_of(kernels, x, weights, labels), strict=True):
+        np.testing.assert_allclose(one.sums, other.sums, rtol=1e-11, atol=1e-11)
+        if one.pooled is not None:
+            np.testing.assert_allclose(one.pooled, other.pooled, rtol=1e-11)
+        assert one.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-13)
+        assert one.traces == pytest.approx(other.traces, rel=1e-12)
+        assert (one.weight, one.rows) == (other.weight, other.rows)
+
+
+def test_short_groups_are_held_up_to_a_part_of_a_pool(monkeypatch):
+    x = with_gaps(600)
+    kernel = kernel_of(*mixture(), "full", natural=True)[0]
+    (wanted,) = moments_of([kernel], x)
+    monkeypatch.setattr("daskgmm.gaussian.missing.kernel.held_rows", lambda d: 50)
+    (found,) = moments_of([kernel], x)
+    np.testing.assert_allclose(found.sums, wanted.sums, rtol=1e-12, atol=1e-12)
+    assert found.rows == wanted.rows
+
+
+def test_a_short_group_that_is_singular_has_the_factors_of_whole_rows(monkeypatch):
+    """Columns that repeat each other to rounding: products of factors have lost the difference."""
+    weights, means, covariances = mixture()
+    lower = np.linalg.cholesky(covariances)
+    lower[:, 2] = lower[:, 0] + 1e-9 * lower[:, 2]
+    lower = np.tril(lower)
+    covariances = lower @ lower.swapaxes(1, 2)
+    factors = np.ascontiguousarray(np.linalg.inv(lower).swapaxes(1, 2))
+    parameters = Parameters("full", weights, means, covariances, factors)
+    kernel, x = MarginalKernel.about(parameters, np.zeros(4)), with_gaps(40)
+    (found,) = moments_of([kernel], x)
+    monkeypatch.setattr(short_groups, "FEW_NUMBERS", 0)
+    (wanted,) = moments_of([kernel], x)
+    np.testing.assert_allclose(found.sums, wanted.sums, rtol=1e-6, atol=1e-6)
 
 
 def test_whole_rows_have_the_moments_of_the_plain_kernel():
@@ -168,6 +237,7 @@ def test_factors_of_some_columns_are_those_of_their_covariance(scale):
     np.testing.assert_allclose(found.swapaxes(1, 2) @ seen @ found, [np.eye(3)] * 3, atol=1e-6)
 
 
+@pytest.mark.usefixtures("alone")
 def test_kernels_of_patterns_are_kept_over_batches_as_far_as_there_is_room(monkeypatch):
     monkeypatch.setattr("daskgmm.gaussian.missing.kernel.KEPT_BYTES", 5 * given_nbytes(3, 4))
     kernel, _ = kernel_of(*mixture(), "full", natural=False)
