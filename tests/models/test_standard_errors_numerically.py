@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
 
 from daskgmm import ConjugatePrior, GaussianMixture, load_model
 from daskgmm.errors import SettingError
@@ -62,10 +61,11 @@ def parts_of(theta, mixture, covariance_type, *, equal=False):
 
 def log_densities(theta, x, mixture, covariance_type, **how):
     weights, means, covariances = parts_of(theta, mixture, covariance_type, **how)
-    joint = [
-        np.log(w) + multivariate_normal.logpdf(x, m, c)
-        for w, m, c in zip(weights, means, covariances, strict=False)
-    ]
+    joint = []
+    for weight, mean, covariance in zip(weights, means, covariances, strict=False):
+        z = np.linalg.solve(np.linalg.cholesky(covariance), (x - mean).T)
+        normaliser = np.linalg.slogdet(2 * np.pi * covariance)[1]
+        joint.append(np.log(weight) - 0.5 * ((z * z).sum(axis=0) + normaliser))
     if mixture.noise:
         joint.append(np.full(len(x), np.log(weights[-1]) - np.log(np.ptp(x, axis=0)).sum()))
     return logsumexp(joint, axis=0)
@@ -142,7 +142,7 @@ def check(found, mixture, x, covariance_type, **how):
     assert_allclose(own.ravel()[: len(covariances)], covariances, rtol=2e-4)
 
 
-@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical", "EII"])
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "EII"])
 def test_the_mode_under_a_prior(covariance_type):
     settings = {**CLOSE, "covariance_type": covariance_type, "prior": PRIOR}
     mixture = GaussianMixture(2, **settings).fit(CLEAN)
@@ -153,7 +153,7 @@ def test_the_mode_under_a_prior(covariance_type):
 
 @pytest.mark.parametrize(
     ("covariance_type", "settings"),
-    [("full", {}), ("tied", {}), ("diag", {"equal_weights": True}), ("EII", {"prior": PRIOR})],
+    [("full", {}), ("diag", {"equal_weights": True}), ("EII", {"prior": PRIOR})],
 )
 def test_a_uniform_component(covariance_type, settings):
     settings = {**CLOSE, "covariance_type": covariance_type, "noise": True, **settings}
