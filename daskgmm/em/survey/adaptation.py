@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from operator import add
 
 from daskgmm.em.events import silence
-from daskgmm.em.passing import Pass, run_pass
+from daskgmm.em.passing import Pass
+from daskgmm.em.survey.unsurveyed import run_unsurveyed
 from daskgmm.em.survey.values import check_block
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
@@ -79,4 +80,4 @@ def moments_of(data: Dataset, parameters: Parameters) -> WeighedMoments:
     columns = None if mapped else data.rows.columns
     work = CheckedExpectation(WhitenedKernel.of(parameters), backend(), columns)
     asked: Pass[WeighedMoments] = Pass("adaptation", work, add)
-    return run_pass(data, asked, silence)[0]
+    return run_unsurveyed(data, asked, silence)

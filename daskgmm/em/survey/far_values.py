@@ -90,7 +90,7 @@ def far_columns(survey: Survey) -> dict[int, Far]:
         return {}
     low, middle, high = np.quantile(survey.probe, (0.25, 0.5, 0.75), axis=0)
     limits = np.stack([survey.minimum, survey.maximum])
-    fills = _is_fill(limits)
+    fills = is_fill(limits)
     away = np.abs(limits - middle).max(axis=0)
     suspect = (EPS * away > LEAST_DIGITS * (high - low)) | fills.any(axis=0)
     found = {}
@@ -107,7 +107,7 @@ def _far(values: Array, extreme: float) -> Far | None:
 
     Of a value that is known to stand for a missing one there may be many: the others tell.
     """
-    if _is_fill(np.array(extreme)):
+    if is_fill(np.array(extreme)):
         values = values[~np.isclose(values, extreme, rtol=SAME)]
     if not len(values):
         return None
@@ -121,7 +121,7 @@ def _far(values: Array, extreme: float) -> Far | None:
     return Far(extreme, low, high) if EPS * away > LEAST_DIGITS * width else None
 
 
-def _is_fill(values: Array) -> NDArray[np.bool_]:
+def is_fill(values: Array) -> NDArray[np.bool_]:
     """Return which values often stand for missing ones."""
     sizes = np.array([*FILL_VALUES])
     found: NDArray[np.bool_] = np.isclose(np.abs(values)[..., None], sizes, rtol=SAME).any(-1)

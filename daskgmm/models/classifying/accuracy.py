@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.companions import Companions
+from daskgmm.em.survey.unsurveyed import map_unsurveyed
 from daskgmm.em.survey.weighing import check_weights
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
@@ -22,7 +23,6 @@ from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.scoring import with_noise
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 
 NO_CLASS = -2
@@ -116,7 +116,7 @@ def hits_of(
     places = Places.of(target, classes)  # of a column that can be labels
     hits = total = 0.0
     data, work = predictor.dataset(rows, beside), partial(_score, predictor, places)
-    for part in map_batches(data, work, name="daskgmm_score"):
+    for part in map_unsurveyed(data, work, "daskgmm_score"):
         hits, total = hits + part[0], total + part[1]
     if not total > 0:
         raise DataError(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.companions import Companions
+from daskgmm.em.survey.unsurveyed import map_unsurveyed
 from daskgmm.em.survey.weighing import check_weights
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
@@ -22,7 +23,6 @@ from daskgmm.models.predictions.made_outputs import wanted_outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.over_batches import map_batches
 
 OUTPUTS = ("label", "log_density")
 
@@ -120,7 +120,8 @@ def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
     predictors: tuple[Predictor, Predictor] = (a._predictor(), b._predictor())
     units = _log_units(*predictors)
     work = partial(_part, predictors, (0.0, 0.0) if units is None else units)
-    parts = map_batches(predictors[0].dataset(rows, Companions(weights)), work)
+    data = predictors[0].dataset(rows, Companions(weights))
+    parts = map_unsurveyed(data, work, "daskgmm-compare")
     with np.errstate(over="ignore", invalid="ignore"):  # of squares, which make the error inf
         found = sum(parts, _nothing(predictors))
     if not found.rows:

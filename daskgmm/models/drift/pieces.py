@@ -11,6 +11,7 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
+from daskgmm.em.survey.unsurveyed import map_unsurveyed
 from daskgmm.em.survey.values import check_block
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
@@ -21,7 +22,6 @@ from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.rows import Rows
 
 FIRST_ROWS = 8
@@ -95,7 +95,7 @@ def pieces_of(predictor: Predictor, rows: Rows, weights: Rows | None) -> Pieces:
     data = predictor.dataset(rows, Companions(weights), present=True)
     found = Pieces.none(*predictor.parameters.means.shape)
     work = partial(_of_batch, predictor, rows.columns)
-    for part in map_batches(data, work, name="daskgmm_drift"):
+    for part in map_unsurveyed(data, work, "daskgmm_drift"):
         found = found + part
     return found
 

@@ -19,7 +19,7 @@ from daskgmm.rows.checks.whereabouts import naming
 from daskgmm.rows.companions.weights import split_companions, weights_for
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.variables import listed
-from daskgmm.rows.long_integers import is_long
+from daskgmm.rows.long_integers import is_long, long_objects
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
@@ -228,14 +228,18 @@ def check_enough_columns(pca: int | float | None, columns: int) -> None:
 
 def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Rows:
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
-    x = source.values()
+    values = source.values()
     check_names_are_seen(source.x)
-    types = getattr(x, "dtypes", None)
-    x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
+    x = validate_data(estimator, values, dtype="numeric", ensure_all_finite=False, **settings)
     rows = ArrayRows(x, columns=feature_names(estimator))
-    if types is not None and hasattr(types, "keys"):
+    objects = long_objects(values, x)
+    types: Any = getattr(values, "dtypes", None)
+    if hasattr(types, "keys"):
         # A frame of pandas becomes an array of one type.
-        rows.long_integers = tuple(map(is_long, types))
+        long = tuple(map(is_long, types))
+        rows.long_integers = tuple(map(any, zip(long, objects or long, strict=True)))
+    elif objects is not None:
+        rows.long_integers = objects
     return rows
 
 

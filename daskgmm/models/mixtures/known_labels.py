@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.companions import LABELS, Companions
 from daskgmm.counting import counted
 from daskgmm.em.survey.label_counts import check_labels, check_number
+from daskgmm.em.survey.unsurveyed import map_unsurveyed
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.markup.carded import Carded, Grid, Sheet
@@ -26,7 +27,6 @@ from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.scoring import with_noise
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 from daskgmm.rows.companions.noise import column_names
 from daskgmm.rows.sources import source_of
@@ -182,7 +182,7 @@ def label_agreement(
     merged = predictor.clusters
     groups = predictor.parameters.n_components if merged is None else 1 + max(merged)
     work, total = partial(_count, predictor, groups), Counts()
-    for part in map_batches(predictor.dataset(rows, beside), work, name="daskgmm_score"):
+    for part in map_unsurveyed(predictor.dataset(rows, beside), work, "daskgmm_score"):
         total.add(part)
     # As in a fit, -1 is a class beside 1 alone, and else the label of unknown ones.
     if target.names is not None or {*total.pairs, *total.missing} != {UNKNOWN_CLASS, 1}:

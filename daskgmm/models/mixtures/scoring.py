@@ -60,6 +60,11 @@ class ScoringMixture(PredictingMixture):
         DataError
             If a row cannot be used, or none has a weight.
 
+        Warns
+        -----
+        ResolutionWarning
+            If a column holds integers beyond 2^53, which float64 rounds.
+
         Examples
         --------
         >>> from daskgmm import GaussianMixture

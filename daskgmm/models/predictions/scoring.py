@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.companions import ALONE, Companions
+from daskgmm.em.survey.unsurveyed import map_unsurveyed
 from daskgmm.em.survey.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.rows import Rows
 
 
@@ -47,7 +47,7 @@ def score_rows(
     data = predictor.dataset(rows, beside, present=True, of_targets=not disorder)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     work = partial(_score_batch, predictor, disorder)
-    for part in map_batches(data, work, name="daskgmm_score"):
+    for part in map_unsurveyed(data, work, "daskgmm_score"):
         total, entropy = total + part.log_likelihood, entropy + part.entropy
         weighing = merge_weighings(weighing, part.weighing)
     return Scored(total, entropy, weighing)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from daskgmm.errors import DaskGMMError, DataError, SourceError
 from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.csv.start import is_utf8
+from daskgmm.rows.long_integers import EXACT
 from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
 from daskgmm.user_warnings import warn_user
@@ -180,9 +181,6 @@ def _explained(address: Address, dialect: Dialect, error: Exception, rows: int) 
         )
     return SourceError(f"{address} cannot be read as CSV: {text}.")
 
-
-EXACT = 2.0**53
-"""Beyond it a float64 does not hold every integer."""
 
 LONG_INTEGERS = "long integers"
 """Name of the type of integers that int64 does not hold."""

@@ -191,12 +191,23 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
     return dtype if known else np.dtype(np.float64)
 
 
+LONGER = ("Int128", "UInt128")
+"""Types of Polars that Arrow has not."""
+
+
 def check_collected(frame: Any) -> None:
-    """Raise `TypeError` for a lazy frame of Polars."""
+    """Raise `TypeError` for a lazy frame of Polars, `DataError` for types that Arrow has not."""
     if type(frame).__name__ == "LazyFrame":
         raise TypeError(
             "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
             "larger than memory, sink_parquet(path) and give the path."
+        )
+    longer = [name for name, kind in frame.schema.items() if str(kind) in LONGER]
+    if longer:
+        raise DataError(
+            f"Column {longer[0]!r} of X holds integers of 128 bits, which float64 rounds. Leave it "
+            f"out, X.drop({longer!r}), or where it is a quantity subtract the first one and cast "
+            f"it: X.with_columns(polars.col({longer!r}).cast(polars.Float64))."
         )
 
 
