@@ -184,8 +184,10 @@ def _run(
                 for made in state.current.iterations:  # by the pass that compared starts
                     listen(made)
             going = partial(keep, state)
-            ended = iterate(ready.rows, state.current, settings, going, ready.before, number)
-            so_far.best, state = better(so_far.best, ended, ready.rows.survey, settings), None
+            given = ready.rows, state.current, settings, going, ready.before, number
+            # Without a name: one that lost would keep its points while the next one runs.
+            so_far.best = better(so_far.best, iterate(*given), ready.rows.survey, settings)
+            state, given = None, ()
     except (KeyboardInterrupt, StopFit) as reason:
         if not so_far.candidates:
             raise

@@ -118,7 +118,8 @@ class Request:
         if self.draws:
             d = settings.n_features(columns)
             drawn = drawn_rows(settings.n_parameters(columns), d, settings.sample_rows)
-        return Starts.of(n, whole, drawn, count=self.n_starts)
+        found = Starts.of(n, whole, drawn, count=self.n_starts)
+        return replace(found, one_goes_on=self.draws and n is not None and n > whole)
 
     def _rule(self, data: Dataset, seed: int, n: int | None) -> SampleRule | None:
         if not self.needs_sample:

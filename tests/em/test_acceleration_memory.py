@@ -1,5 +1,7 @@
 """The points that acceleration keeps: no more than a part of the memory, and planned."""
 
+import gc
+import warnings
 from dataclasses import fields, is_dataclass
 
 import numpy as np
@@ -9,6 +11,8 @@ from daskgmm import GaussianMixture, plan
 from daskgmm.em.acceleration import memory
 from daskgmm.em.acceleration.memory import coordinates_nbytes, kept_nbytes, most_points
 from daskgmm.em.acceleration.quasi_newton import uphill
+from daskgmm.em.acceleration.search import Point
+from daskgmm.em.events import PassEnded
 from daskgmm.errors import PlanError
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.charts.choice import chart_at
@@ -101,6 +105,54 @@ def test_the_plan_counts_points_where_they_are_kept():
     assert plain.acceleration_nbytes == 0
     assert with_points.worker_nbytes > plain.worker_nbytes + points
     assert "between passes" in str(plain)
+
+
+def held(x, **settings):
+    """Return the most bytes of points of acceleration that a fit holds after a pass."""
+    found = []
+
+    def look(event):
+        if isinstance(event, PassEnded):
+            points = [each for each in gc.get_objects() if isinstance(each, Point)]
+            arrays = {id(owner(a)): owner(a).nbytes for each in points for a in arrays_of(each)}
+            found.append(sum(arrays.values()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GaussianMixture(10, max_iter=14, tol=1e-12, random_state=0, **settings).fit(x, listen=look)
+    return max(found)
+
+
+def arrays_of(value):
+    if isinstance(value, np.ndarray):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from arrays_of(getattr(value, field.name))
+
+
+def owner(array):
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+@pytest.mark.parametrize(("settings", "starts"), [({}, 2), ({"sample_rows": 250}, 1)])
+def test_several_starts_hold_what_the_plan_says(settings, starts):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(10, 8))[np.arange(4000) % 10] + random.normal(size=(4000, 8))
+    alone = plan(x, 10, **settings).acceleration_nbytes
+    planned = plan(x, 10, n_init=3, **settings).acceleration_nbytes
+    # A start on all rows that has ended waits with its points; of drawn starts one goes on.
+    assert planned == starts * alone
+    assert 0.9 * planned < held(x, n_init=3, init_params="random", **settings) < 1.1 * planned
+
+
+def test_rows_that_may_not_count_leave_the_number_of_starts_open():
+    x, settings = np.zeros((100_000, 4)), {"n_init": 3, "max_iter": 10}
+    assert plan(x, 5, **settings).max_passes == 12
+    assert plan(x, 5, sample_weight=np.ones(len(x)), **settings).max_passes == 32
+    assert plan(x, 5, missing="drop", **settings).max_passes == 32
 
 
 def test_a_sweep_counts_the_points_of_all_its_models(monkeypatch):

@@ -27,13 +27,13 @@ def stored(tmp_path):
 def test_the_numbers_are_those_of_the_fit(stored):
     planned = daskgmm.plan(stored, 3, max_iter=7, n_init=2)
     passes = []
-    GaussianMixture(3, max_iter=7, tol=0.1, random_state=0).fit(
+    GaussianMixture(3, max_iter=7, n_init=2, tol=0.1, random_state=0).fit(
         stored, listen=lambda e: passes.append(e) if isinstance(e, PassEnded) else None
     )
     assert {each.nbytes for each in passes} == {planned.pass_nbytes} == {X.nbytes}
     assert planned.rows == 200_000
     assert (planned.features, planned.dtype) == (4, "float64")
-    assert planned.max_passes == 16
+    assert len(passes) <= planned.max_passes == 9
     assert planned.cached_batches == 0
 
 

@@ -53,7 +53,7 @@ class Starts:
     Attributes
     ----------
     count : int
-        Number of initialisations.
+        Number of initialisations that go on to all rows.
     surveyed_rows : int
         Most rows of the survey's sample; 0 if none is needed.
     rows : int
@@ -62,6 +62,8 @@ class Starts:
         Number of starts that are made at the same time.
     drawn : bool
         Whether they are drawn in a pass of their own, in the coordinates of the model.
+    one_goes_on : bool
+        Whether the best start alone goes on, whatever `count`, if each row counts.
     """
 
     count: int
@@ -69,6 +71,7 @@ class Starts:
     rows: int = 0
     at_once: int = 1
     drawn: bool = False
+    one_goes_on: bool = False
 
     @classmethod
     def of(

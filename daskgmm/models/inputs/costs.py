@@ -114,6 +114,8 @@ def plan_of(
     """
     d, candidates = data.rows.n_features, candidates or [settings]
     mixtures, n = len(candidates), data.rows.n_rows
+    if starts.one_goes_on and data.weights is None and not settings.drop_missing:
+        starts = replace(starts, count=1)
     mapped = 8 * settings.n_features(d)
     # A drawn sample is in the model's coordinates, the survey's as read.
     sampled = mapped if starts.drawn and settings.is_mapped else data.row_nbytes
