@@ -184,10 +184,14 @@ def _run(
                 for made in state.current.iterations:  # by the pass that compared starts
                     listen(made)
             going = partial(keep, state)
-            given = ready.rows, state.current, settings, going, ready.before, number
             # Without a name: one that lost would keep its points while the next one runs.
-            so_far.best = better(so_far.best, iterate(*given), ready.rows.survey, settings)
-            state, given = None, ()
+            so_far.best = better(
+                so_far.best,
+                iterate(ready.rows, state.current, settings, going, ready.before, number),
+                ready.rows.survey,
+                settings,
+            )
+            state = None
     except (KeyboardInterrupt, StopFit) as reason:
         if not so_far.candidates:
             raise
