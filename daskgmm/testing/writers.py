@@ -93,13 +93,17 @@ class WriterTests:
     def test_another_run_does_not_go_on_with_it(
         self, small: GaussianMixture, large: GaussianMixture, tmp_path: Path
     ) -> None:
-        """A run of another mixture, or of other rows, begins anew."""
+        """A run of another mixture, or of other rows, removes it only if it may."""
         out, moved = tmp_path / "out", self.rows()[::-1].copy()
         with pytest.raises(Killed):
             self.write(small, self.rows(), out, after(4, die))
+        with pytest.raises(FileExistsError, match=r"wrote with another model\."):
+            self.write(large, self.rows(), out)
         with pytest.raises(Killed):
-            self.write(large, self.rows(), out, after(4, die))
-        self.write(large, moved, out)
+            self.write(large, self.rows(), out, after(4, die), overwrite=True)
+        with pytest.raises(FileExistsError, match=r"wrote with other (rows|values of the rows)\."):
+            self.write(large, moved, out)
+        self.write(large, moved, out, overwrite=True)
         assert_array_equal(self.labels(out), large.predict(moved))
         assert nothing_beside(out)
 
@@ -137,12 +141,16 @@ class WriterTests:
     def test_the_other_run_ends_first(
         self, small: GaussianMixture, large: GaussianMixture, tmp_path: Path
     ) -> None:
-        """The later one of two runs takes the place."""
+        """The later one of two runs takes the place, if it may."""
         out = tmp_path / "out"
+
+        def other() -> None:
+            with pytest.raises(FileExistsError, match="overwrite=True"):
+                self.write(large, self.rows(), out)
+            self.write(large, self.rows(), out, overwrite=True)
+
         with pytest.raises(OutputError, match=TAKEN):
-            self.write(
-                small, self.rows(), out, after(3, lambda: self.write(large, self.rows(), out))
-            )
+            self.write(small, self.rows(), out, after(3, other))
         self._check(large, out)
 
     def test_the_other_run_is_killed_and_goes_on(
@@ -153,7 +161,7 @@ class WriterTests:
 
         def begin_and_die() -> None:
             with pytest.raises(Killed):
-                self.write(large, self.rows(), out, after(4, die))
+                self.write(large, self.rows(), out, after(4, die), overwrite=True)
 
         with pytest.raises(OutputError, match=r"of the model sha256:.* begun .* by process"):
             self.write(small, self.rows(), out, after(3, begin_and_die))
@@ -184,7 +192,7 @@ class WriterTests:
 
         def run(mixture: GaussianMixture, progress: Progress | None = None) -> None:
             try:
-                self.write(mixture, self.rows(), out, progress)
+                self.write(mixture, self.rows(), out, progress, overwrite=mixture is large)
             except (OutputError, FileExistsError):
                 return
             winners.append(mixture)

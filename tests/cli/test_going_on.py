@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,11 +52,28 @@ def test_predictions_that_go_on_say_so(folder, call, model, command, monkeypatch
     assert not call(*run, "--overwrite").stderr
 
 
-def test_predictions_that_begin_anew_say_so(folder, call, model):
+def test_predictions_begin_anew_only_if_they_may_and_say_so(folder, call, model, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    asked = {"chunks": 100, "progress": stop_at_third}
+    with dask.config.set(num_workers=1), pytest.raises(KeyboardInterrupt):
+        model.predict_to_zarr("pieces.parquet", "out.zarr", ["label"], **asked)
+    other = ("predict", "gaps.json", "pieces.parquet", "-o", "out.zarr", "--chunks", "100")
+    other += ("--outputs", "posterior")
+    refused = call(*other)
+    assert refused.exit_code != 0
+    assert "out.zarr.partial holds 2 batches that an interrupted run, begun" in refused.stderr
+    assert "wrote with other outputs (label)." in refused.stderr
+    assert "--overwrite" in refused.stderr
+    again = call(*other, "--overwrite")
+    assert again.exit_code == 0
+    assert again.stderr.startswith("beginning anew: nothing goes on from what an earlier run left")
+
+
+def test_nothing_is_asked_where_nothing_was_written(folder, call, model):
     with pytest.raises(KeyboardInterrupt):
         model.predict_to_zarr("pieces.parquet", "out.zarr", ["label"], progress=stop)
     other = ("predict", "gaps.json", "pieces.parquet", "-o", "out.zarr", "--outputs", "posterior")
-    assert call(*other).stderr.startswith("beginning anew: what is written is of another model")
+    assert call(*other).exit_code == 0
 
 
 def test_a_sweep_that_goes_on_says_so(tmp_path):

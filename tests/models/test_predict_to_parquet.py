@@ -270,22 +270,20 @@ def test_a_killed_run_goes_on(form, dies_at, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*partial*"))
 
 
-def test_another_run_begins_anew(tmp_path):
+def test_another_run_begins_anew_only_if_it_may(tmp_path, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
+    source, out = stored(FRAME, tmp_path), tmp_path / "out"
+
     def die(done, total):
-        raise Killed
+        if done == 4:
+            raise Killed
 
-    def died(x, **settings):
-        with pytest.raises(Killed):
-            MIXTURE.predict_to_parquet(x, tmp_path / "out", progress=die, **settings)
-
-    died(FRAME, key="name")
-    MIXTURE.predict_to_parquet(FRAME, tmp_path / "out", key="number")
-    assert list(pd.read_parquet(tmp_path / "out")) == ["number", "label"]
-    (tmp_path / "out").rename(tmp_path / "first")
-    died(FRAME, key="name")
-    other = FRAME.assign(a=FRAME["a"] + 5)
-    MIXTURE.predict_to_parquet(other, tmp_path / "out", key="name")
-    assert_array_equal(pd.read_parquet(tmp_path / "out")["label"], MIXTURE.predict(other[FEATURES]))
+    with dask.config.set(num_workers=1), pytest.raises(Killed):
+        MIXTURE.predict_to_parquet(source, out, key="name", progress=die)
+    with pytest.raises(FileExistsError, match=r"3 batches .* other outputs or keys \(label\)\."):
+        MIXTURE.predict_to_parquet(source, out, key="number")
+    MIXTURE.predict_to_parquet(source, out, key="number", overwrite=True)
+    assert list(pd.read_parquet(out)) == ["number", "label"]
 
 
 def test_a_file_that_was_written_again_is_predicted_anew(tmp_path, monkeypatch):
@@ -299,8 +297,11 @@ def test_a_file_that_was_written_again_is_predicted_anew(tmp_path, monkeypatch):
     source, out = stored(FRAME, tmp_path), tmp_path / "out"
     with dask.config.set(num_workers=1), pytest.raises(Killed):
         MIXTURE.predict_to_parquet(source, out, progress=die)
-    other = pd.concat([FRAME[:200][::-1], FRAME[200:]])
-    MIXTURE.predict_to_parquet(stored(other, tmp_path), out)
+    other = stored(pd.concat([FRAME[:200][::-1], FRAME[200:]]), tmp_path)
+    with pytest.raises(FileExistsError, match=r"wrote with other (rows|values of the rows)\."):
+        MIXTURE.predict_to_parquet(other, out)
+    MIXTURE.predict_to_parquet(other, out, overwrite=True)
+    other = pd.read_parquet(other)
     assert_array_equal(pd.read_parquet(out)["label"], MIXTURE.predict(other[FEATURES]))
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -306,16 +307,32 @@ def test_a_killed_run_goes_on(
     assert written.counts.tolist() == whole.counts.tolist()
 
 
-def test_another_run_begins_anew(
-    rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path
+def test_another_run_begins_anew_only_if_it_may(
+    rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
+    x = da.from_array(rows, chunks=(100, rows.shape[1]))
+
     def die(done: int, total: int) -> None:
-        raise Killed
+        if done == 3:
+            raise Killed
 
     out = tmp_path / "out.zarr"
-    with pytest.raises(Killed):
-        mixture.predict_to_zarr(rows, out, ["posterior"], progress=die)
-    mixture.predict_to_zarr(rows, out, ["label"])
+    with dask.config.set(num_workers=1), pytest.raises(Killed):
+        mixture.predict_to_zarr(x, out, ["posterior"], chunks=100, progress=die)
+    before = (tmp_path / f"out.zarr.partial{JOURNAL}").read_bytes()
+    other = GaussianMixture.from_parameters([1.0], mixture.means_[:1], mixture.covariances_[:1])
+    with pytest.raises(FileExistsError, match=r"another model, other outputs \(posterior\)"):
+        other.predict_to_zarr(x, out, ["label"], chunks=100)
+    for words, settings in {
+        r"other chunks, shards or dimensions\.": {"outputs": ["posterior"], "chunks": 50},
+        r"other outputs \(posterior\)\.": {"outputs": ["posterior"], "dtype": "uint8"},
+        r"other outputs \(posterior\)\. The same call .* repeated .* goes on.*--overwrite": {},
+    }.items():
+        with pytest.raises(FileExistsError, match=words):
+            mixture.predict_to_zarr(x, out, **{"chunks": 100} | settings)
+    assert (tmp_path / f"out.zarr.partial{JOURNAL}").read_bytes() == before
+    mixture.predict_to_zarr(x, out, ["label"], overwrite=True)
     assert sorted(zarr.open_group(out, mode="r").array_keys()) == ["label"]
 
 
@@ -504,7 +521,9 @@ def test_other_data_do_not_go_on(
         whole = ocean(tmp_path / "x.zarr", {"t": 1, "y": 12, "x": 10})
         one, other = whole.isel(t=slice(0, 12)), whole.isel(t=slice(12, 24))
         killed_after(on_grid, one, out, 5)
-        on_grid.predict_to_zarr(other, out)
+        with pytest.raises(FileExistsError, match="wrote with other coordinates"):
+            on_grid.predict_to_zarr(other, out)
+        on_grid.predict_to_zarr(other, out, overwrite=True)
         assert opened(out).t[0] == 12
         np.testing.assert_array_equal(opened(out).label, on_grid.predict(other))
         return
@@ -520,7 +539,9 @@ def test_other_data_do_not_go_on(
         other = array
     else:
         killed_after(line, one, out, 1)
-    line.predict_to_zarr(other, out)
+    with pytest.raises(FileExistsError, match=r"wrote with other (rows|values of the rows)"):
+        line.predict_to_zarr(other, out)
+    line.predict_to_zarr(other, out, overwrite=True)
     assert len(np.unique(opened(out).label)) == 1
 
 

@@ -113,10 +113,13 @@ def test_a_killed_run_goes_on(kind, rows, mixture, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["memory", "anonymous", "icechunk"])
-def test_other_rows_begin_anew(kind, rows, mixture, tmp_path):
+def test_other_rows_begin_anew_only_if_they_may(kind, rows, mixture, tmp_path):
     killed(mixture, STORES[kind](rows, tmp_path)(), tmp_path / "out.zarr")
     other = rows[::-1].copy()
-    mixture.predict_to_zarr(STORES[kind](other, tmp_path)(), tmp_path / "out.zarr", chunks=CHUNK)
+    x, out = STORES[kind](other, tmp_path)(), tmp_path / "out.zarr"
+    with pytest.raises(FileExistsError, match=r"wrote with other (rows|values of the rows)\."):
+        mixture.predict_to_zarr(x, out, chunks=CHUNK)
+    mixture.predict_to_zarr(x, out, chunks=CHUNK, overwrite=True)
     np.testing.assert_array_equal(labels(tmp_path / "out.zarr"), mixture.predict(other))
 
 

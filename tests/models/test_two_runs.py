@@ -191,7 +191,7 @@ def test_bad_data_of_the_loser_remove_nothing_of_the_winner(form, tmp_path):
 
     def begin_and_die():
         with pytest.raises(Killed):
-            job.write(LARGE, out, after(4, die))
+            job.write(LARGE, out, after(4, die), overwrite=True)
 
     with pytest.raises(OutputError, match=TAKEN):
         bad.write(SMALL, out, after(N // CHUNK - 3, begin_and_die))
@@ -219,7 +219,7 @@ def test_what_appears_meanwhile_is_not_written_over(tmp_path):
 def test_at_a_url_the_other_run_ends_first(form, tmp_path, server):
     job, out = form(tmp_path), f"{server}/out"
     with pytest.raises(OutputError, match=TAKEN):
-        job.write(SMALL, out, after(3, lambda: job.write(LARGE, out)))
+        job.write(SMALL, out, after(3, lambda: job.write(LARGE, out, overwrite=True)))
     assert job.holds(LARGE, out)
     assert Address.of(server).names() == {"out"}
 
@@ -230,7 +230,7 @@ def test_at_a_url_the_other_run_goes_on_and_compares(form, tmp_path, server):
 
     def begin_and_die():
         with pytest.raises(Killed):
-            job.write(LARGE, out, after(6, die))
+            job.write(LARGE, out, after(6, die), overwrite=True)
 
     with pytest.raises(OutputError, match=TAKEN):
         job.write(SMALL, out, after(3, begin_and_die))
@@ -254,7 +254,7 @@ def test_at_a_url_what_comes_late_is_found(form, tmp_path, server):
         write_whole(f"{out}/{first}", Address.of(f"{late}/{first}").read())
 
     with pytest.raises(OutputError, match=r"Another run wrote to .* run this again"):
-        job.write(LARGE, out, after(N // CHUNK, land))
+        job.write(LARGE, out, after(N // CHUNK, land), overwrite=True)
     assert Address.of(server).names() == {"late"}
     job.write(LARGE, out)
     assert job.holds(LARGE, out)

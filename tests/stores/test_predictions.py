@@ -146,11 +146,13 @@ def test_a_killed_run_to_zarr_goes_on(
     )
     assert again == [2, 2]
     xr.testing.assert_equal(opened(out, backend_options), local)
-    # Another one that dies is not gone on with, but begun anew.
+    # Another one that dies is not gone on with, but begun anew where it may be.
     other = f"{out}-2"
     with pytest.raises(Killed):
-        mixture.predict_to_zarr(x, other, ["posterior"], progress=die_after(1), **settings)
-    mixture.predict_to_zarr(x, other, ["label"], **settings)
+        mixture.predict_to_zarr(x, other, ["posterior"], progress=die_after(3), **settings)
+    with pytest.raises(FileExistsError, match=r"other outputs \(posterior\)\. .*overwrite=True"):
+        mixture.predict_to_zarr(x, other, ["label"], **settings)
+    mixture.predict_to_zarr(x, other, ["label"], overwrite=True, **settings)
     # The server goes on listing emptied folders, and tasks of the dead run that were under way on
     # a cluster may have written a chunk since: no array of that name is left.
     system, name = fsspec.core.url_to_fs(other, **backend_options)

@@ -257,7 +257,8 @@ class PredictingMixture(FittedMixture):
             are as those of X. What does not align with these is written rightly all the same.
         overwrite : bool
             Whether local predictions at `out` may be replaced, once the new ones are whole; what
-            X is read from never is.
+            X is read from never is. And whether what an interrupted run with another model, rows
+            or settings wrote may be removed; what the same call wrote is gone on from.
         noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
@@ -351,7 +352,8 @@ class PredictingMixture(FittedMixture):
         overwrite : bool
             Whether Parquet files at a local `out` may be replaced, once all new ones are
             written. They may be those that are read, if all of these are and each of their
-            columns is a feature, its noise or in `key`; the former are not written.
+            columns is a feature, its noise or in `key`; the former are not written. And whether
+            what an interrupted run with another model, rows or settings wrote may be removed.
         noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
+from daskgmm.errors import DataError
 from daskgmm.markup.card import with_bar
 from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.predictions.made_outputs import Outputs
@@ -114,11 +115,17 @@ class Job(ABC):
         return None
 
     def run(self, progress: Progress | None = None) -> Written:
-        """Write what is missing, and put it in its place."""
+        """Write what is missing, and put it in its place; of bad data nothing stays."""
+        self.target.writes = [each.name for each in self.outputs.arrays]
         with self.target.held():
             tally = self._taken()
             work, add = self.work(tally)
-            self.fill(tally, work, add, progress)
+            try:
+                self.fill(tally, work, add, progress)
+            except DataError:
+                # The same call would end here again.
+                self.target.discard()
+                raise
             rows = self.finish(tally, work)
         k = self.predictor.parameters.n_components
         counts, (missing, outliers) = tally.counts[:k], map(int, tally.counts[k : k + 2])
@@ -127,17 +134,16 @@ class Job(ABC):
     def _taken(self) -> Tally:
         """Take the place of the target; return what an interrupted run of this kind wrote."""
         tally = self.target.interrupted(self.identity)
-        as_now = tally is not None and self._adds_up(tally)
-        if tally is not None and as_now and same_values(self.data, tally, self.tasks):
+        adds_up = tally is not None and self._adds_up(tally)
+        if tally is not None and adds_up and same_values(self.data, tally, self.tasks):
             self.target.go_on(self.identity, tally)
             if tally.done:
                 batches = counted(len(self.data.batches), "batch", "es")
                 LOGGER.info("going on from what is written, %d of %s", len(tally.done), batches)
             return tally
+        self.target.check_like(self.identity, values=adds_up)
         if left_behind(self.target.address) is not None:
-            LOGGER.info(
-                "beginning anew: what is written is of another model, other data or settings"
-            )
+            LOGGER.info("beginning anew: nothing goes on from what an earlier run left")
         tally = Tally(np.zeros(self.n_counts, np.int64))
         self.target.begin(self.identity, tally, self.make)
         return tally

@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
-from daskgmm.errors import DataError
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.cutting import Cut, CutRows, cut_rows
 from daskgmm.models.writers.job import Add, Job, Written
-from daskgmm.models.writers.tally import Tally, WrittenBatch
+from daskgmm.models.writers.tally import Tally
 from daskgmm.models.writers.writing import GridWriting, Joining, Putting, RowWriting, n_counts
 from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.passes.batches import aligned
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.task import Progress, Work
+from daskgmm.passes.task import Progress
 from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.origins import origins
 from daskgmm.rows.rows import Rows
@@ -88,17 +87,6 @@ class ZarrJob(Job):
         if self.cut.grid is None:
             return RowWriting(self.predictor, self.outputs, put, unit, n), join
         return GridWriting(self.predictor, self.outputs, put, self.cut.grid), join
-
-    def fill(
-        self, tally: Tally, work: Work[WrittenBatch], add: Add, progress: Progress | None
-    ) -> None:
-        """Write the batches that are missing; of bad data nothing stays."""
-        try:
-            super().fill(tally, work, add, progress)
-        except DataError:
-            # The same call would end here again.
-            self.target.discard()
-            raise
 
     def finish(self, tally: Tally, work: RowWriting | GridWriting) -> int:
         """Put the group in its place."""

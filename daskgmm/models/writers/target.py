@@ -21,6 +21,7 @@ from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.ownership import Owner, identified, parsed
 from daskgmm.models.writers.tally import Tally
+from daskgmm.models.writers.unlike import VALUES, WRITES, differing, unlike
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
@@ -76,6 +77,12 @@ class Target(ABC):
         Of a symbolic link, what it leads to is written; a URL of the local file system is a path.
     overwrite : bool
         Whether what is there may be replaced, once the new one is whole: local, of the same kind.
+        What an interrupted run of another kind left may be removed then, anywhere.
+
+    Attributes
+    ----------
+    writes : list of str
+        Names of the arrays or columns, for messages.
 
     Raises
     ------
@@ -97,6 +104,7 @@ class Target(ABC):
         self.owner = Owner(uuid4().hex, address, self.root.suffixed(JOURNAL))
         self.contested = self._taken = self._former = False
         self._overwrite, self._about = overwrite, identified()
+        self.writes: list[str] = []
         self._folder, self._folder_before = self.owner.run, ""
         self._made, self._versions = "", versions()
         self._versions_before: dict[str, Any] = {}
@@ -141,6 +149,20 @@ class Target(ABC):
             return None
         self.contested = contested
         return tally
+
+    def check_like(self, identity: Mapping[str, Any], *, values: bool) -> None:
+        """Raise `FileExistsError` if beginning anew would remove what a run of another kind wrote.
+
+        `values` says that the rows are known to have other values. What a run left that is torn
+        or spoiled no run goes on from: that is removed.
+        """
+        document = self._read()
+        if self._overwrite or not document.get("begun") or not document.get("done"):
+            return
+        names = differing(document.get("identity"), json.loads(json.dumps(identity)))
+        names = names or ([VALUES] if values else [])
+        if names:
+            raise unlike(self.root, document, names, self.writes)
 
     def go_on(self, identity: Mapping[str, Any], tally: Tally) -> None:
         """Take the place of the run that wrote what is tallied; it stops at its next note.
@@ -233,6 +255,7 @@ class Target(ABC):
             "marks": {str(index): mark for index, mark in tally.marks.items()},
             "digests": tally.digests,
             "made": self._made,
+            WRITES: self.writes,
             VERSIONS: self._versions,
         }
         self._journal.replace(json.dumps(sealed(document)).encode())
