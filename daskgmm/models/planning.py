@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sklearn.base import clone
 
 from daskgmm.companions import Companions
+from daskgmm.em.checkpoints.checkpoint import Checkpoint, State
 from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.models.fitting.estimator import MixtureEstimator
@@ -19,6 +21,7 @@ from daskgmm.models.inputs.labels import check_no_texts
 from daskgmm.models.inputs.rows import check_enough_columns, check_names_are_seen, labelled_data
 from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of
+from daskgmm.models.settings.precision import check_precision
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.whereabouts import naming
@@ -27,6 +30,7 @@ from daskgmm.rows.companions.weights import split_companions
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 
 
@@ -39,11 +43,12 @@ def plan(
     noise_variance: Any = None,
     labels: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     cache: int | str | None = None,
     storage_options: StorageOptions | None = None,
     **settings: Any,
 ) -> Plan:
-    """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
+    """Say what a fit will cost: bytes, batches, passes, memory; no row is read.
 
     Where it would run is looked up as `GaussianMixture.fit` does it: on the current
     `distributed.Client` if there is one and the rows can go there, else on threads.
@@ -52,9 +57,13 @@ def plan(
     ----------
     X, sample_weight, labels, noise_variance, feature_dims, cache, storage_options : as in `fit`
         Of a `GaussianMixture`; with a known number of rows, n.
+    checkpoint : path or URL, optional
+        As in `fit`: memory is needed to write it, and a place that cannot be written, or a file
+        there that is not the checkpoint of a fit, is refused.
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
-        acceleration, sample_rows, missing, standardise, pca, noise and tails.
+        acceleration, sample_rows, missing, standardise, pca, noise and tails; and what a fit
+        refuses before it reads is refused, as of precision.
     estimator : MixtureEstimator, optional
         What is to be fitted, such as a `BayesianGaussianMixture`; it has these settings then.
 
@@ -94,9 +103,12 @@ def plan(
     if beside.labels is not None:
         every = tuple(range(chosen.n_components))
         chosen = replace(chosen, labelling=Labelling(every, (0, *every)))
+    check_precision([chosen], noisy=beside.noise is not None)
+    if checkpoint is not None:
+        Checkpoint(Address.of(checkpoint, storage_options), State).check_kind()
     data = cut(rows, beside, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
-    return plan_of(data, chosen, starts)
+    return plan_of(data, chosen, starts, kept=checkpoint is not None)
 
 
 def _estimator(

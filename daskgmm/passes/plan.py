@@ -226,16 +226,20 @@ class Plan(Carded):
 
     def check(self) -> None:
         """Raise `PlanError` if a worker may not take the bytes that it needs."""
-        if self.fits:
-            return
+        if self.refusal:
+            raise PlanError(self.refusal)
+
+    @property
+    def refusal(self) -> str:
+        """Why the fit would be refused, and what reduces the bytes that it needs; "" if it fits."""
         limit, usable = self.place.memory_limit, self.place.usable_memory
-        assert limit is not None
-        assert usable is not None
+        if self.fits or limit is None or usable is None:
+            return ""
         of = "" if usable == limit else f" of its {size(limit)}, where Dask pauses it"
         who, steps = "A worker", ""
         if self.place.here:
             who, steps = "This process", f", {size(self.steps_nbytes)} between passes"
-        raise PlanError(
+        return (
             f"{who} would need {size(self.worker_nbytes)} and may take "
             f"{size(usable)}{of}: {size(self.thread_nbytes)} for each of "
             f"{counted(self.place.threads, 'thread')}{steps}, and what a process always holds. "
@@ -262,14 +266,23 @@ class Plan(Carded):
     def __repr__(self) -> str:
         return (
             f"<Plan: {counted(self.batches, 'batch', 'es')}, a process takes at most "
-            f"{size(self.worker_nbytes)}; print it for all>"
+            f"{size(self.worker_nbytes)}{'' if self.fits else ', which is too much'}; print it for "
+            "all>"
         )
 
     def __str__(self) -> str:
+        return "\n\n".join([self.table, *self._refused, *self.advice])
+
+    @property
+    def table(self) -> str:
+        """Names and values in lines, without advice."""
         known = self._facts()
         width = max(len(name) for name, _ in known)
-        lines = [f"{name:<{width}}  {value}" for name, value in known]
-        return "\n".join([*lines, *(f"\n{sentence}" for sentence in self.advice)])
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in known)
+
+    @property
+    def _refused(self) -> list[str]:
+        return [f"It does not fit, and the fit would be refused. {self.refusal}"] * (not self.fits)
 
     def _sheet(self) -> Sheet:
         title = "Plan: a process takes at most " + size(self.worker_nbytes)
@@ -278,8 +291,7 @@ class Plan(Carded):
             used = self.worker_nbytes / limit
             share = with_bar(f"{used:.0%} of the {size(limit)} that it may take", used)
         memory = [("memory", share)] if share else []
-        too_much = [] if self.fits else ["It does not fit: the fit would be refused."]
-        return Sheet(title, [*memory, *self._facts()], notices=[*too_much, *self.advice])
+        return Sheet(title, [*memory, *self._facts()], notices=[*self._refused, *self.advice])
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return names and values, in words."""

@@ -66,6 +66,8 @@ def test_settings_that_do_not_go_together(tmp_path, monkeypatch, call, command, 
         (("--noise",), {"noise": True}),
         (("--tails", "contaminated"), {"tails": "contaminated"}),
         (("--prior", "conjugate:mean_count=2", "--tol", 1e-5), {}),
+        (("--checkpoint", "new.json"), {"checkpoint": "new.json"}),
+        (("--covariance", "ppca", "--n-factors", 1), {"covariance_type": "ppca", "n_factors": 1}),
         (("--init", "random", "--seed", 3, "--reg-covar", 1), {"init_params": "random"}),
     ],
 )
@@ -73,6 +75,25 @@ def test_a_plan_takes_the_settings_of_a_fit(folder, call, options, settings):
     planned = call("plan", "rows.zarr", "-k", 3, *options)
     assert planned.exit_code == 0, planned.output
     assert planned.stdout == f"{plan('rows.zarr', 3, **settings)}\n"
+
+
+REFUSED = {
+    "--precision float32 --noise": "precision='float32' does not go with these settings",
+    "--precision float32 --covariance VEE": "precision='float32' does not go with these settings",
+    "--checkpoint absent/c.json": "absent",
+    "--checkpoint .": "is a folder",
+    "--checkpoint model.json": "is not a checkpoint of daskgmm",
+}
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_a_plan_refuses_what_a_fit_refuses_before_it_reads(folder, call, model, options):
+    (folder / "model.json").write_text("{}")
+    asked = ("rows.zarr", "-k", 3, *options.split())
+    planned, fitted = call("plan", *asked), call("fit", *asked, "-o", "new.json")
+    assert REFUSED[options] in planned.stderr
+    assert planned.exit_code == fitted.exit_code != 0
+    assert planned.stderr.partition("Error: ")[2] == fitted.stderr.partition("Error: ")[2]
 
 
 @pytest.mark.parametrize("module", ["daskgmm", "daskgmm.cli"])

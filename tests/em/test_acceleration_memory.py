@@ -1,6 +1,7 @@
 """The points that acceleration keeps: no more than a part of the memory, and planned."""
 
 import gc
+import re
 import warnings
 from dataclasses import fields, is_dataclass
 
@@ -13,7 +14,7 @@ from daskgmm.em.acceleration.memory import coordinates_nbytes, kept_nbytes, most
 from daskgmm.em.acceleration.quasi_newton import uphill
 from daskgmm.em.acceleration.search import Point
 from daskgmm.em.events import PassEnded
-from daskgmm.errors import PlanError
+from daskgmm.errors import CheckpointError, PlanError
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.charts.choice import chart_at
 from daskgmm.models.inputs import costs
@@ -105,6 +106,7 @@ def test_the_plan_counts_points_where_they_are_kept():
     assert plain.acceleration_nbytes == 0
     assert with_points.worker_nbytes > plain.worker_nbytes + points
     assert "between passes" in str(plain)
+    assert "does not fit" not in str(plain)
 
 
 def held(x, **settings):
@@ -155,6 +157,15 @@ def test_rows_that_may_not_count_leave_the_number_of_starts_open():
     assert plan(x, 5, missing="drop", **settings).max_passes == 32
 
 
+def test_a_checkpoint_is_planned(tmp_path):
+    x, place = np.zeros((1000, 300)), tmp_path / "c.json"
+    assert plan(x, 30, checkpoint=place).steps_nbytes > 1.5 * plan(x, 30).steps_nbytes
+    assert not [*tmp_path.iterdir()]
+    place.write_text('{"format": "another"}')
+    with pytest.raises(CheckpointError, match="is not a checkpoint of daskgmm"):
+        plan(x, 30, checkpoint=place)
+
+
 def test_a_sweep_counts_the_points_of_all_its_models(monkeypatch):
     found = []
 
@@ -173,8 +184,12 @@ def test_a_sweep_counts_the_points_of_all_its_models(monkeypatch):
 def test_a_fit_that_does_not_fit_is_told_what_acceleration_takes(monkeypatch):
     small = Place("1 thread of this process", 1, 1, 1 << 28, 1 << 28, True, 1)
     monkeypatch.setattr("daskgmm.passes.executors.threads.this_process", lambda *_: small)
-    with pytest.raises(PlanError, match=r"With acceleration=None it takes 26. MB less"):
-        plan(np.zeros((1000, 300)), 30).check()
+    planned = plan(np.zeros((1000, 300)), 30)
+    less = r"With acceleration=None it takes 26. MB less"
+    with pytest.raises(PlanError, match=less):
+        planned.check()
+    assert re.search(r"\n\nIt does not fit, and .*This process would need .*" + less, str(planned))
+    assert "which is too much" in repr(planned)
     advice = r"1.3 GB between passes, and what.*fewer components, a structure of fewer parameters"
     with pytest.raises(PlanError, match=advice):
         plan(np.zeros((1000, 300)), 60).check()

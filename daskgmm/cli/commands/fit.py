@@ -42,10 +42,7 @@ from daskgmm.cli.reporting import fit_report
     "Covariance structure. With --structures own, the structures to try, for example full,VEE.",
     multiple=False,
 )
-@click.option(
-    "--n-factors", type=click.IntRange(1), metavar="Q",
-    help="Number of factors, with --covariance ppca, factor or mcfa.",
-)  # fmt: skip
+@options.n_factors
 @options.model_out(metavar="MODEL")
 @N_INIT
 @INIT

@@ -9,11 +9,13 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.fitting import (
+    CHECKPOINT,
     EQUAL_WEIGHTS,
     INIT,
     MISSING,
     N_INIT,
     PCA,
+    PRECISION,
     PRIOR,
     REG_COVAR,
     SEED,
@@ -35,6 +37,7 @@ from daskgmm.cli.reporting import tell
 @click.argument("data", type=PLACE)
 @options.components
 @options.covariance
+@options.n_factors
 @options.max_iter
 @N_INIT
 @INIT
@@ -49,7 +52,9 @@ from daskgmm.cli.reporting import tell
 @REG_COVAR
 @PRIOR
 @EQUAL_WEIGHTS
+@PRECISION
 @SEED
+@CHECKPOINT
 @choosing
 @weighing
 @LABELS
@@ -65,11 +70,13 @@ def plan(
     scheduler: str | None,
     scheduler_file: str | None,
     cache: str | None,
+    checkpoint: str | None,
     **settings: Any,
 ) -> None:
     """Estimate what a fit to DATA will cost: bytes, batches, passes, memory.
 
-    It takes the settings of `fit` that the cost depends on.
+    It takes the settings of `fit` that the cost depends on, and refuses what `fit` refuses before
+    it reads.
     """
     with at_once():
         from daskgmm.models.gaussian_mixture import GaussianMixture
@@ -78,6 +85,7 @@ def plan(
     mixture = checked(GaussianMixture(**settings))
     x, arguments = data.training()
     with Workers(threads, scheduler, scheduler_file).current():
-        found = plan_fit(x, estimator=mixture, cache=cache, **arguments)
-    tell(str(found))
+        found = plan_fit(x, estimator=mixture, cache=cache, checkpoint=checkpoint, **arguments)
+    # What it refuses is the error.
+    tell("\n\n".join([found.table, *found.advice]))
     found.check()

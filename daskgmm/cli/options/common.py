@@ -194,6 +194,10 @@ covariance = click.option(
     "--covariance", "covariance_type", type=structures(), default="full",
     show_default=True, help="Covariance structure.",
 )  # fmt: skip
+n_factors = click.option(
+    "--n-factors", type=click.IntRange(1), metavar="Q",
+    help="Number of factors, with --covariance ppca, factor or mcfa.",
+)  # fmt: skip
 noise = click.option(
     "--noise",
     is_flag=True,

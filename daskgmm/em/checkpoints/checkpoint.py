@@ -9,7 +9,8 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -144,7 +145,7 @@ class Checkpoint(Generic[Kept]):
         document, self._document = self._document, None
         if document is None:
             return None
-        try:
+        with self._told_of_damage():
             self._check_kind(document)
             self._compare(document["identity"])
             self._compare_versions(document["versions"])
@@ -153,12 +154,23 @@ class Checkpoint(Generic[Kept]):
             if not isinstance(state, self._kind):
                 raise TypeError("it holds no state")
             check(state)
+        self._replace(document)
+        return state
+
+    def check_kind(self) -> None:
+        """Raise `CheckpointError` if what is there, if anything, keeps states of another kind."""
+        if self._document is not None:
+            with self._told_of_damage():
+                self._check_kind(self._document)
+
+    @contextmanager
+    def _told_of_damage(self) -> Iterator[None]:
+        try:
+            yield
         except CheckpointError:
             raise
         except MALFORMED as error:
             raise CheckpointError(_damaged(self._address, error)) from error
-        self._replace(document)
-        return state
 
     def _check_kind(self, document: Mapping[str, Any]) -> None:
         """Raise `CheckpointError` if a sweep is to go on from a fit's, or the other way round."""
