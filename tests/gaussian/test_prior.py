@@ -122,7 +122,7 @@ def test_a_checkpoint_takes_what_is_said_by_default_for_the_same(tmp_path):
     bound = mixture.fit(*given, checkpoint=tmp_path / "c").lower_bound_
     mixture.fit(*given, weights_are="relative", checkpoint=tmp_path / "c")
     assert mixture.lower_bound_ == bound
-    with pytest.raises(CheckpointError, match=r'weights_are was null and is "counts"'):
+    with pytest.raises(CheckpointError, match="weights_are was 'relative' and is 'counts'"):
         mixture.fit(*given, weights_are="counts", checkpoint=tmp_path / "c")
 
 

@@ -299,7 +299,7 @@ def test_a_checkpoint_of_another_prior_is_refused(x, tmp_path):
     path = tmp_path / "fit.ckpt"
     settings = {"n_components": 3, "random_state": 0}
     BayesianGaussianMixture(**settings).fit(x, checkpoint=path)
-    with pytest.raises(CheckpointError, match=r"mean_precision_prior was null and is 2\.0"):
+    with pytest.raises(CheckpointError, match=r"mean_precision_prior was not given and is 2\.0"):
         BayesianGaussianMixture(**settings, mean_precision_prior=2).fit(x, checkpoint=path)
     with pytest.raises(CheckpointError, match="of another fit"):
         GaussianMixture(**settings).fit(x, checkpoint=path)

@@ -406,7 +406,7 @@ def first_checkpoint(tmp_path_factory):
         ({"n_init": 3}, "n_init was 1 and is 3"),
         ({"tol": 1e-5}, "tol was"),
         ({"reg_covar": 1e-4}, "reg_covar was"),
-        ({"prior": "conjugate"}, "prior was null and is"),
+        ({"prior": "conjugate"}, "prior was not given and is"),
         ({"random_state": 1}, "random_state differs"),
         ({"groups": np.arange(N) // 100}, "groups was not given"),
         ({"sample_weight": np.ones(N)}, "sample_weight was not given"),

@@ -462,7 +462,7 @@ def test_a_sweep_of_counts_does_not_go_on_as_one_of_shares(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WeightsWarning)
         sweep(X, checkpoint=path, **given)  # what is the default may be said
-    with pytest.raises(CheckpointError, match="weights_are was null and is"):
+    with pytest.raises(CheckpointError, match="weights_are was 'relative' and is"):
         sweep(X, checkpoint=path, weights_are="counts", **given)
 
 

@@ -22,8 +22,9 @@ import sklearn
 
 from daskgmm.em.acceleration.quasi_newton import Point
 from daskgmm.em.acceleration.search import Search
-from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER
+from daskgmm.em.checkpoints.fingerprint import MAX_ITER
 from daskgmm.em.checkpoints.packing import MALFORMED, encoded, named_once, pack, unpack
+from daskgmm.em.checkpoints.wording import differences
 from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.survey.observed import Observed
@@ -238,13 +239,10 @@ class Checkpoint(Generic[Kept]):
             # Those of sweeps had it once.
             kept = {name: value for name, value in kept.items() if name != MAX_ITER}
         names = sorted(self._identity.keys() | kept.keys())
-        differing = [name for name in names if self._identity.get(name) != kept.get(name)]
-        if differing:
-            what = "; ".join(
-                _difference(name, kept.get(name), self._identity.get(name)) for name in differing
-            )
+        if any(self._identity.get(name) != kept.get(name) for name in names):
             raise CheckpointError(
-                f"The checkpoint {self._address} is of another fit: {what}. Give the same data "
+                f"The checkpoint {self._address} is of another fit: "
+                f"{differences(kept, self._identity)}. Give the same data "
                 "and settings to go on with it, or another path (or remove the file) to begin anew."
             )
 
@@ -336,19 +334,6 @@ def _damaged(address: Address, what: object) -> str:
         f"The checkpoint {address} is damaged ({what}), so nothing is begun that would replace "
         "it. Put an undamaged copy in its place, or remove it to begin anew."
     )
-
-
-def _difference(name: str, was: Any, now: Any) -> str:
-    if not any(str(value).startswith(DIGEST) for value in (was, now)):
-        return f"{name} was {_short(was)} and is {_short(now)}"
-    if was is None or now is None:
-        return f"{name} was {'not ' * (was is None)}given and is {'not ' * (now is None)}given now"
-    return f"{name}: other than they were" if name.startswith("values") else f"{name} differs"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _listed(names: Mapping[str, Any]) -> str:

@@ -34,6 +34,9 @@ MAX_ITER = "max_iter"
 """Name of the setting that what goes on may have larger, where nothing but its end depends on it.
 """
 
+VALUES = "values of "
+"""What the name of a digest of values begins with in errors; then what they are of."""
+
 DIGEST = "sha256:"
 """What digests begin with: that they differ is all there is to say of two."""
 
@@ -97,7 +100,7 @@ def rows_identity(data: Dataset) -> dict[str, Any]:
         **_of_rows(data.rows, "X"),
         "sample_weight": None,
         **{name: rows_digest(rows) for name, rows in data.beside.named()},
-        f"values of {' or '.join(('X', *dict(data.beside.named())))}": values_digest(data),
+        f"{VALUES}{' or '.join(('X', *dict(data.beside.named())))}": values_digest(data),
     }
 
 
