@@ -153,7 +153,7 @@ def test_a_large_file_is_refused_with_the_command(monkeypatch):
 BAD = {
     "a,b\n1,2\n1,2,3\n": (DataError, "another number of fields.*Expected 2 columns, got 3"),
     "a,a\n1,2\n": (SourceError, "two columns named 'a'"),
-    "": (SourceError, "no line with values"),
+    "": (SourceError, "is an empty file: it has 0 bytes"),
     "a,b\n": (DataError, "no rows below its header"),
 }
 

@@ -12,6 +12,7 @@ from daskgmm.errors import SourceError
 from daskgmm.readers import remedy
 from daskgmm.rows.csv.start import start_of
 from daskgmm.storage.address import Address
+from daskgmm.storage.emptiness import nothing_in, told_if_empty
 from daskgmm.user_warnings import warn_user
 
 DELIMITERS = ";\t|,"
@@ -23,6 +24,11 @@ MISSING = (
     "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null",
 )  # fmt: skip
 """Texts that stand for a missing value, as Arrow takes them; its import takes 0.1 s."""
+
+NO_LINE = (
+    "{} has no line with values. The first line names the columns, or has the first values: give a "
+    "file that has some."
+)
 
 SUFFIXES = (".csv", ".tsv")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
@@ -84,7 +90,7 @@ class Dialect:
         delimiter = self.delimiter or _likeliest(line, self.decimal)
         fields = _fields(line, delimiter)
         if not fields:
-            raise SourceError(f"{address} has no line with values.")
+            raise SourceError(nothing_in(address) or NO_LINE.format(address))
         named = self._has_names(fields)
         places = range(len(fields))
         names = [f"c{place}" for place in places]
@@ -143,7 +149,10 @@ class Dialect:
 @contextmanager
 def opened(address: Address) -> Iterator[tuple[Any, Any]]:
     """Yield the file as bytes, and as it is stored, whose position tells how far reading is."""
-    with address.explain(SourceError, f"{address} cannot be read", "Is the path right?"):
+    with (
+        told_if_empty(address, SourceError),
+        address.explain(SourceError, f"{address} cannot be read", "Is the path right?"),
+    ):
         path = address.path
         if path is not None and path.suffix.lower() in SUFFIXES and path.is_file():
             with path.open("rb") as plain:
@@ -158,7 +167,7 @@ def opened(address: Address) -> Iterator[tuple[Any, Any]]:
             # It imports Zarr, which the names of columns do not wait for.
             from daskgmm.rows.stores.zarr_opening import missing
 
-            raise SourceError(missing(address))
+            raise SourceError(missing(address, is_file=True))
         with system.open(name, "rb") as stored:
             kind = infer_compression(name)
             yield (stored if kind is None else compr[kind](stored, mode="r")), stored

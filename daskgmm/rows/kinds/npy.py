@@ -14,6 +14,7 @@ from daskgmm.rows.kinds.memory import Mapped
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.stores.zarr_opening import missing
+from daskgmm.storage.emptiness import told_if_empty
 
 
 class Npy(Source):
@@ -34,7 +35,10 @@ class Npy(Source):
         if not path.exists():
             raise SourceError(missing(address))
         advice = "Write it with numpy.save from an array of plain numbers."
-        with address.explain(SourceError, f"{address} cannot be mapped into memory", advice):
+        with (
+            told_if_empty(address, SourceError),
+            address.explain(SourceError, f"{address} cannot be mapped into memory", advice),
+        ):
             return np.load(path, mmap_mode="r", allow_pickle=False)
 
     def lazy(self, columns: Sequence[str] | None = None) -> None:

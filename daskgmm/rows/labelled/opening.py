@@ -30,6 +30,7 @@ from daskgmm.rows.stores.zarr_opening import group_refused, missing, open_node
 from daskgmm.rows.zarr_nodes.node import address_of
 from daskgmm.spelling import did_you_mean
 from daskgmm.storage.address import Address
+from daskgmm.storage.emptiness import told_if_empty
 from daskgmm.storage.masking import StorageOptions
 
 if TYPE_CHECKING:
@@ -272,7 +273,10 @@ def open_file(address: Address) -> xr.Dataset:
         raise SourceError(missing(address))
     engine = ENGINES.get(suffix_of(address.url), ENGINES[".nc"])
     advice = f"{engine}; else write the data to Zarr or Parquet."
-    with address.explain(SourceError, f"{address} cannot be opened with xarray", advice):
+    with (
+        told_if_empty(address, SourceError),
+        address.explain(SourceError, f"{address} cannot be opened with xarray", advice),
+    ):
         # A cache would keep all values that are read.
         dataset: xr.Dataset = xarray.open_dataset(place, cache=False)
     lazy: xr.Dataset = lazily_read(dataset, address)

@@ -25,6 +25,7 @@ from daskgmm.rows.parquet.formats import DELTA
 from daskgmm.rows.parquet.hive import hive_columns
 from daskgmm.rows.parquet.table_formats import LoggedTable, table_within, tables_above
 from daskgmm.storage.address import Address
+from daskgmm.storage.emptiness import nothing_in
 
 
 def find_files(addresses: Sequence[Address]) -> tuple[DataFile, ...]:
@@ -193,6 +194,8 @@ def _listing(address: Address) -> AbstractContextManager[None]:
 
 
 def _nothing(address: Address) -> SourceError:
+    if empty := nothing_in(address):
+        return SourceError(empty)
     where = "at that address" if address.is_url else f"from the directory {Path.cwd()}"
     return SourceError(
         f"{address} does not exist, or holds no Parquet files. Check the path, which is "

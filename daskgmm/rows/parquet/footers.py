@@ -18,6 +18,7 @@ from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_type
 from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
+from daskgmm.storage.emptiness import told_if_empty
 
 FOOTER_THREADS = 16
 """Number of footers that are read at a time: a store takes a while to answer each."""
@@ -93,6 +94,7 @@ def read_footer(file: DataFile) -> Footer:
     advice = "If the store could not be reached, run again; else check that it is a whole file."
     what = f"The footer of the Parquet file {file.address} cannot be read"
     with (
+        told_if_empty(file.address, SourceError),
         file.address.explain(SourceError, what, advice),
         opened_version(file.address) as (opened, details),
     ):

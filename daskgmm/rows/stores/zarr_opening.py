@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import zarr
@@ -12,6 +13,7 @@ from daskgmm.readers import remedy
 from daskgmm.rows.decoding.file_kinds import how_to_open
 from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
+from daskgmm.storage.emptiness import nothing_in
 from daskgmm.storage.local import nothing_at
 
 CODEC_BATCH = 16
@@ -54,12 +56,17 @@ def open_node(address: Address) -> Any:
         except (FileNotFoundError, FileExistsError):  # the second of Zarr 3.1.2, for a file
             # zarr's own NodeNotFoundError is a FileNotFoundError too.
             is_other = not address.is_url and address.exists()
-            raise SourceError(_not_zarr(address) if is_other else missing(address)) from None
+            raise SourceError(
+                nothing_in(address) or (_not_zarr(address) if is_other else missing(address))
+            ) from None
 
 
-def missing(address: Address) -> str:
-    """Return the message for a path or URL without a Zarr array."""
-    if address.is_url and (how := how_to_open(address)):
+def missing(address: Address, *, is_file: bool = False) -> str:
+    """Return the message for a path or URL without a Zarr array, or that is no file's."""
+    how = how_to_open(address)
+    if address.is_url and (is_file or (how and _is_absent(address))):
+        return f"{address} does not exist. {CHECK}"
+    if address.is_url and how:
         return how
     if address.is_url:
         return (
@@ -69,6 +76,12 @@ def missing(address: Address) -> str:
             "url/**/*.parquet."
         )
     return nothing_at(str(address))
+
+
+def _is_absent(address: Address) -> bool:
+    with suppress(Exception):  # of whatever kind the file system's library raises
+        return not address.exists()
+    return False
 
 
 def _not_zarr(address: Address) -> str:
