@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from daskgmm.em.checkpoints.checkpoint import FORMAT as CHECKPOINT
 from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.em.checkpoints.packing import MALFORMED, named_once
 from daskgmm.errors import ModelFileError
 from daskgmm.models.writers.naming import check_document, check_document_name
+from daskgmm.readers import remedy
 from daskgmm.storage.address import Address
 
 
@@ -79,6 +81,13 @@ def write_signed(document: Mapping[str, Any], address: Address, kind: FileKind) 
 def read_signed(address: Address, kind: FileKind) -> dict[str, Any]:
     """Return the document in a file, of a version that this daskgmm knows; see `check_digest`."""
     document = _parsed(_content(address, kind), address, kind)
+    if document.get("format") == CHECKPOINT:
+        again = remedy(f"the same call, checkpoint={str(address)!r}", f"--checkpoint {address}")
+        raise ModelFileError(
+            f"{address} is the checkpoint of a fit or sweep, which has not written its "
+            f"{kind.content} yet. Go on with it: {again} and the same data and settings. "
+            "`daskgmm info` says what it is of."
+        )
     if document.get("format") != kind.format:
         raise ModelFileError(
             f"{address} is JSON, but no {kind.content} of daskgmm: its 'format' is not "

@@ -21,7 +21,14 @@ from daskgmm.models.writers.target import left_behind
 from daskgmm.names import IMPUTED
 from daskgmm.passes.plan import size
 from daskgmm.passes.task import Progress
-from daskgmm.report.gaps import LISTED_VARIABLES, gaps_in, gaps_in_files, missing_in, told
+from daskgmm.report.gaps import (
+    LISTED_VARIABLES,
+    Gaps,
+    gaps_in,
+    gaps_in_files,
+    infinite_in,
+    missing_in,
+)
 from daskgmm.rows.checks.layout import REAL_KINDS
 from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.csv.table import read_small
@@ -40,8 +47,11 @@ from daskgmm.rows.stores.zarr_opening import open_node
 from daskgmm.rows.tables.text_columns import LOOKED_AT, Columns, described, mostly_numbers
 from daskgmm.storage.masking import StorageOptions
 
-Gaps = Callable[[], list[tuple[str, str]]]
-"""What returns lines on the gaps of arrays; they are read then."""
+Look = Callable[[], Gaps]
+"""What tells of the gaps of data, which are read then."""
+
+LEAST_ROWS = 2
+"""Rows that a fit needs."""
 
 FILLED = "rows whose gaps were filled"
 """What `impute` writes, which are no predictions but data again."""
@@ -84,28 +94,29 @@ def describe_data(
     """
     source = source_of(name, storage_options)
     describe = FORMS.get(type(source), _rows)
-    count: Gaps = (
+    look_at: Look = (
         partial(gaps_in_files, source, gaps, progress)
         if isinstance(source, ParquetFiles)
         else partial(gaps_in, source, gaps, progress)
     )
-    return f"{name}: {describe(source, count)}"
+    return f"{name}: {describe(source, look_at)}"
 
 
-def _rows(source: Source, gaps: Gaps) -> str:
+def _rows(source: Source, look: Look) -> str:
     """Describe rows of any source."""
     rows = source.rows()
-    count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
+    n = rows.n_rows
+    count = "unknown" if n is None else f"{n:,}"
     facts = [
         ("rows", f"{count}, in {counted(len(rows.lengths), 'chunk')}"),
         ("dtype", str(rows.dtype)),
         ("columns", ", ".join(rows.columns or (f"{rows.n_features:,}",))),
-        ("use", "can be fitted"),
+        ("use", "can be fitted" if n is None or n >= LEAST_ROWS else _too_few(n)),
     ]
     return f"rows\n{listed(facts)}"
 
 
-def _parquet(source: Source, gaps: Gaps) -> str:
+def _parquet(source: Source, look: Look) -> str:
     """Describe Parquet files by their footers."""
     assert isinstance(source, ParquetFiles), "those are described so"
     footers = source.footers
@@ -124,41 +135,70 @@ def _parquet(source: Source, gaps: Gaps) -> str:
         ("columns", f"{len(columns):,}"),
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
-    if k is None:
-        facts += gaps()
+    found_gaps = look() if k is None else Gaps()
+    facts += found_gaps.lines
+    use = _use_of(found, found_gaps, sum(groups))
     if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
-        return f"{FILLED}\n{listed([*facts, *_use_of(found), _state(source)])}"
+        return f"{FILLED}\n{listed([*facts, *use, _state(source)])}"
     if k is not None:
         return f"predictions\n{listed([*facts, _state(source)])}"
-    return f"Parquet\n{listed([*facts, *_use_of(found)])}"
+    return f"Parquet\n{listed([*facts, *use])}"
 
 
-def _csv(source: Source, gaps: Gaps) -> str:
+def _csv(source: Source, look: Look) -> str:
     """Describe a CSV file that is small enough to be fitted."""
     table = read_small(source.address)
     kinds = {field.name: field.type for field in table.schema}
-    columns = columns_of(table.schema)
+    columns, n = columns_of(table.schema), table.num_rows
+    missing, infinite = (
+        {name: count(table[name]) for name in columns.others} for count in (missing_in, infinite_in)
+    )
+    gaps = Gaps.of(missing, infinite, n)
     facts = [
         ("rows", f"{table.num_rows:,}"),
         ("columns", f"{len(kinds):,}"),
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
-        *told({name: missing_in(table[name]) for name in columns.others}, table.num_rows),
-        *_use_of(columns),
+        *gaps.lines,
+        *_use_of(columns, gaps, table.num_rows),
         *_perhaps_numbers(table.select(list(columns.texts)).slice(0, LOOKED_AT)),
     ]
     return f"CSV\n{listed(facts)}"
 
 
-def _use_of(columns: Columns) -> list[tuple[str, str]]:
+def _use_of(columns: Columns, gaps: Gaps, rows: int) -> list[tuple[str, str]]:
     """Return what columns are for, and which of them `daskgmm fit` leaves out by itself."""
     facts = [("use", "has no numeric columns")]
-    if columns.others:
-        facts = [("use", f"can be fitted: --columns {typed(names_text(columns.others))}")]
+    usable = [name for name in columns.others if name not in gaps.unfit]
+    if rows < LEAST_ROWS:
+        facts = [("use", _too_few(rows))]
+    elif usable:
+        facts = [("use", f"can be fitted: --columns {typed(names_text(usable))}")]
+    elif columns.others:
+        facts = [("use", "cannot be fitted: no column is usable")]
+    facts += _unfit(gaps)
     if not columns.left:
         return facts
     more = len(columns.left) - LISTED_VARIABLES
     left = [*islice(described(columns.left), LISTED_VARIABLES)]
     return [*facts, ("left out", ", ".join(left) + (f" and {more} more" if more > 0 else ""))]
+
+
+def _too_few(rows: int) -> str:
+    has = counted(rows, "row") if rows else "no rows"
+    return f"cannot be fitted: it has {has}, and a fit needs {LEAST_ROWS} or more"
+
+
+def _unfit(gaps: Gaps) -> list[tuple[str, str]]:
+    """Return which columns a fit would refuse for what they hold, with what to do."""
+    found = [f"{name!r} ({why})" for name, why in gaps.unfit.items()]
+    if not found:
+        return []
+    more = f" and {len(found) - LISTED_VARIABLES} more" if len(found) > LISTED_VARIABLES else ""
+    how = [
+        *(["leave out what has no value"] if gaps.without else []),
+        *(["leave out infinite values, or replace them"] if gaps.infinite else []),
+    ]
+    return [("not usable", f"{', '.join(found[:LISTED_VARIABLES])}{more}: {', and '.join(how)}")]
 
 
 def _perhaps_numbers(texts: Any) -> list[tuple[str, str]]:
@@ -188,12 +228,12 @@ def _state(source: Source) -> tuple[str, str]:
     return "state", "whole" if whole else "NOT whole: the run that writes them has not ended"
 
 
-def _group(group: zarr.Group, source: Source, gaps: Gaps) -> str:
+def _group(group: zarr.Group, source: Source, look: Look) -> str:
     """Describe a Zarr group of variables or of predictions."""
     variables = list(_of_group(group))
     k = dict(group.attrs).get("n_components")
     if k is None:
-        return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables, gaps)
+        return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables, look)
     about: list[Any] = [node.attrs.get("classes") for _, node in group.arrays()]
     facts = [
         ("components", str(k)),
@@ -208,31 +248,34 @@ def _group(group: zarr.Group, source: Source, gaps: Gaps) -> str:
     return f"predictions\n{listed([*facts, *lines, _state(source)])}"
 
 
-def _zarr(source: Source, gaps: Gaps) -> str:
+def _zarr(source: Source, look: Look) -> str:
     """Describe a Zarr array or group."""
     node = open_node(source.address)
-    return _group(node, source, gaps) if isinstance(node, zarr.Group) else _array(node, gaps)
+    return _group(node, source, look) if isinstance(node, zarr.Group) else _array(node, look)
 
 
-def _npy(source: Source, gaps: Gaps) -> str:
+def _npy(source: Source, look: Look) -> str:
     """Describe the array of a .npy file."""
-    return _array(source.open(), gaps)
+    return _array(source.open(), look)
 
 
-def _file(source: Source, gaps: Gaps) -> str:
+def _file(source: Source, look: Look) -> str:
     """Describe the variables of a file that xarray opens."""
-    return _variables("opened with xarray", list(_of_dataset(open_file(source.address))), gaps)
+    return _variables("opened with xarray", list(_of_dataset(open_file(source.address))), look)
 
 
-def _variables(kind: str, variables: Sequence[Variable], gaps: Gaps) -> str:
-    features = {v.name: v.dims for v in variables if v.is_feature}
+def _variables(kind: str, variables: Sequence[Variable], look: Look) -> str:
+    gaps = look()
+    features = {v.name: v.dims for v in variables if v.is_feature and v.name not in gaps.unfit}
     use = (
         f"can be fitted: {suggested(features)}"
         if features
         else "has no variables that can be fitted"
     )
+    if features and not any(math.prod(v.shape) for v in variables if v.name in features):
+        use = _too_few(0)
     lines = [variable.line() for variable in variables[:LISTED_VARIABLES]]
-    known = [("variables", str(len(variables))), *lines, *gaps(), ("use", use)]
+    known = [("variables", str(len(variables))), *lines, *gaps.lines, ("use", use), *_unfit(gaps)]
     return f"{kind}\n{listed(known)}"
 
 
@@ -266,7 +309,7 @@ def _first(columns: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(columns.items())[:LISTED_VARIABLES]
 
 
-def _array(array: Any, gaps: Gaps) -> str:
+def _array(array: Any, look: Look) -> str:
     """Describe a Zarr array or a mapped .npy file."""
     facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
     if isinstance(array, zarr.Array):
@@ -278,8 +321,11 @@ def _array(array: Any, gaps: Gaps) -> str:
             ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
             ("size", size(array.nbytes)),
         ]
-    counted_gaps = gaps() if array.ndim > 1 else []
-    return f"{kind}\n{listed([*facts, *counted_gaps, ('use', _use(array))])}"
+    gaps = look() if array.ndim > 1 else Gaps()
+    use = _use(array)
+    if gaps.unfit and array.ndim == 2:
+        use = f"{use.replace('can be', 'cannot be')} as they are"
+    return f"{kind}\n{listed([*facts, *gaps.lines, ('use', use), *_unfit(gaps)])}"
 
 
 def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
@@ -316,6 +362,8 @@ def _use(array: Any) -> str:
         rows = as_rows(array)
     except DataError as error:
         return f"cannot be fitted. {error}"
+    if rows.n_rows is not None and rows.n_rows < LEAST_ROWS:
+        return _too_few(rows.n_rows)
     n, d = counted(rows.n_rows or 0, "row"), counted(rows.n_features, "feature")
     return f"can be fitted: {n} of {d}"
 
@@ -337,7 +385,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
     return "\n".join("  ".join(formats).format(*row).rstrip() for row in rows)
 
 
-FORMS: dict[type[Source], Callable[[Source, Gaps], str]] = {
+FORMS: dict[type[Source], Callable[[Source, Look], str]] = {
     ParquetFiles: _parquet,
     CsvFile: _csv,
     LabelledFile: _file,

@@ -1,8 +1,9 @@
-"""Values that rows miss, counted by column: one read, a chunk at a time."""
+"""Values that rows miss, and infinite ones, counted by column: one read, a chunk at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,49 @@ NAN_NOT_COUNTED = ("NaN", TOO_LARGE)
 """What is said of floats in Parquet, beside their nulls."""
 
 
-def gaps_of(rows: Rows, progress: Progress | None = None) -> dict[str, int]:
-    """Return the number of values that are NaN, by column; columns without names have numbers.
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What is said of gaps, and columns that cannot be fitted for what they hold.
+
+    Attributes
+    ----------
+    lines : list of (str, str)
+    without : tuple of str
+        Columns without any value.
+    infinite : dict of int
+        Rows with an infinite value, by column.
+    """
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    without: tuple[str, ...] = ()
+    infinite: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def unfit(self) -> dict[str, str]:
+        """Why columns cannot be fitted, by their name."""
+        found = dict.fromkeys(self.without, "no value in any row")
+        return found | {
+            name: f"infinite in {counted(n, 'row')}" for name, n in self.infinite.items()
+        }
+
+    @classmethod
+    def of(
+        cls,
+        missing: Mapping[str, int],
+        infinite: Mapping[str, int],
+        rows: int,
+        *more: tuple[str, str],
+    ) -> Gaps:
+        """Return what is said of columns that miss a value in so many rows of all."""
+        without = tuple(name for name, count in missing.items() if rows and count == rows)
+        known = {name: count for name, count in infinite.items() if count}
+        return cls([*told(missing, rows), *more], without, known)
+
+
+def gaps_of(rows: Rows, progress: Progress | None = None) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the numbers of values that are NaN, and infinite, by column.
+
+    Columns without names have numbers.
 
     Parameters
     ----------
@@ -43,36 +85,37 @@ def gaps_of(rows: Rows, progress: Progress | None = None) -> dict[str, int]:
     progress : callable, optional
         Called with the number of chunks done and their total.
     """
-    found, total = np.zeros(rows.n_features, np.int64), len(rows.lengths)
+    found, total = np.zeros((2, rows.n_features), np.int64), len(rows.lengths)
     for chunk in range(total):
         for block in rows.segment(chunk, chunk + 1).stream():
-            found += np.isnan(block).sum(axis=0)
+            found += np.isnan(block).sum(axis=0), np.isinf(block).sum(axis=0)
         if progress is not None:
             progress(chunk + 1, total)
     names = rows.columns or [f"column {place}" for place in range(rows.n_features)]
-    return dict(zip(names, found.tolist(), strict=True))
+    missing, infinite = (dict(zip(names, each, strict=True)) for each in found.tolist())
+    return missing, infinite
 
 
-def gaps_in(source: Source, asked: bool, progress: Progress | None = None) -> list[tuple[str, str]]:
-    """Return lines on the gaps of arrays; of large ones and of URLs only if they are asked for.
+def gaps_in(source: Source, asked: bool, progress: Progress | None = None) -> Gaps:
+    """Return what is said of the gaps of arrays.
 
-    There are none of data that need more to be said before they are rows.
+    Large ones and those at URLs are read only if that is asked for. There are none of data that
+    need more to be said before they are rows.
     """
     try:
         rows = source_of(source.open(), source.options).rows()
     except (DataError, SourceError):
-        return []
+        return Gaps()
     if rows.dtype.kind != "f" or rows.n_rows is None or not rows.n_rows:
-        return []
+        return Gaps()
     if not asked and _is_dear(source, rows):
-        return [NOT_COUNTED]
-    return told(gaps_of(rows, progress), rows.n_rows) or [("gaps", "none")]
+        return Gaps([NOT_COUNTED])
+    found = Gaps.of(*gaps_of(rows, progress), rows.n_rows)
+    return found if found.lines else replace(found, lines=[("gaps", "none")])
 
 
-def gaps_in_files(
-    files: ParquetFiles, asked: bool, progress: Progress | None = None
-) -> list[tuple[str, str]]:
-    """Return lines on the gaps of Parquet files: nulls by the footers, and NaN by a read.
+def gaps_in_files(files: ParquetFiles, asked: bool, progress: Progress | None = None) -> Gaps:
+    """Return what is said of the gaps of Parquet files: nulls by the footers, and NaN by a read.
 
     Footers count no NaN, which engines other than pandas write beside nulls. Large files and those
     behind URLs are read only if that is asked for.
@@ -81,15 +124,16 @@ def gaps_in_files(
     n_rows = sum(sum(footer.rows) for footer in files.footers)
     unknown = [name for name in names if _may_hold_more(files.footers, name, nulls)]
     if not unknown or not n_rows:
-        return told(nulls, n_rows)
+        return Gaps.of(nulls, {}, n_rows)
     try:
         rows = ParquetRows(files.footers, unknown)
     except DataError:  # of types that differ between the files
-        return told(nulls, n_rows)
+        return Gaps.of(nulls, {}, n_rows)
     if not asked and _is_dear(files, rows):
-        return [*told(nulls, n_rows), NAN_NOT_COUNTED]
-    counts = nulls | gaps_of(rows, progress)
-    return told({name: counts[name] for name in names if name in counts}, n_rows)
+        return Gaps.of(nulls, {}, n_rows, NAN_NOT_COUNTED)
+    missing, infinite = gaps_of(rows, progress)
+    counts = nulls | missing
+    return Gaps.of({name: counts[name] for name in names if name in counts}, infinite, n_rows)
 
 
 def _may_hold_more(footers: Sequence[Footer], name: str, nulls: Mapping[str, int]) -> bool:
@@ -112,6 +156,14 @@ def missing_in(column: Any) -> int:
     """Return the number of values of a column of Arrow that are null or NaN."""
     compute = require("pyarrow.compute")
     return int(compute.sum(compute.is_null(column, nan_is_null=True)).as_py() or 0)
+
+
+def infinite_in(column: Any) -> int:
+    """Return the number of infinite values of a column of Arrow."""
+    if not require("pyarrow").types.is_floating(column.type):
+        return 0
+    compute = require("pyarrow.compute")
+    return int(compute.sum(compute.is_inf(column)).as_py() or 0)
 
 
 def told(nulls: Mapping[str, int], rows: int) -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ def test_one_of_a_kind_has_no_plural(folder, call):
     assert swept.stdout.splitlines()[-1].startswith("s.json: 1 component, ")
     assert swept.stdout.rstrip().endswith(" after 1 iteration")
     for path, words in (
-        ("row.npy", "can be fitted: 1 row of 1 feature"),
+        ("row.npy", "cannot be fitted: it has 1 row, and a fit needs 2 or more"),
         ("one.npy", "50 rows of 1 feature"),
     ):
         assert call("info", path).stdout.rstrip().endswith(words)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import zarr
@@ -135,3 +136,80 @@ def test_of_what_has_no_gaps_it_is_said(told, tmp_path, monkeypatch):
     np.save("integers.npy", np.zeros((3, 2), np.int8))
     assert "  gaps   none\n" in told("whole.npy")
     assert "gaps" not in told("integers.npy")
+
+
+def test_a_checkpoint_is_told_as_one(folder, call, told):
+    fit = ("fit", "rows.zarr", "-k", 3, "--max-iter", 2, "--tol", 0, "--checkpoint", "c.json")
+    assert call(*fit, "-o", "m.json").exit_code == 3
+    lines = told("c.json").splitlines()
+    assert lines[0] == "c.json: checkpoint of a fit, which is not a model yet"
+    assert lines[1].split(maxsplit=1) == ["of", "3 components, full"]
+    assert lines[2].split(maxsplit=1) == ["rows", "3,000 of 3 columns"]
+    assert lines[3].startswith("  so far    2 iterations, bound -")
+    assert lines[3].endswith(", not converged")
+    assert "`daskgmm fit`" in lines[5]
+    assert "--checkpoint c.json" in lines[5]
+    refused = call("predict", "c.json", "rows.zarr", "-o", "p.zarr").stderr
+    assert "c.json is the checkpoint of a fit or sweep, which has not written its model" in refused
+    assert "--checkpoint c.json and the same data" in refused
+    content = Path("c.json").read_text()
+    Path("c.json").write_text(content.replace('"n_components": 3', '"n_components": 4'))
+    assert "damaged" in call("info", "c.json").stderr
+
+
+def test_a_checkpoint_of_a_sweep(folder, call, told):
+    asked = ("sweep", "rows.zarr", "-k", "1-2", "--n-init", 1, "--sample-rows", 200)
+    assert call(*asked, "--max-iter", 1, "--checkpoint", "s.json", "-o", "m.json").exit_code in (
+        0,
+        3,
+    )
+    text = told("s.json")
+    assert "s.json: checkpoint of a sweep, which is not a model yet" in text
+    assert "1, 2 components, full" in text
+    assert "models converged" in text
+
+
+def unusable(kind, x, path):
+    """Write columns a, b and c."""
+    frame = pd.DataFrame(x, columns=[*"abc"])
+    if kind == "x.csv":
+        frame.to_csv(path / kind, index=False)
+    elif kind == "x.parquet":
+        frame.to_parquet(path / kind, index=False)
+    elif kind == "x.npy":
+        np.save(path / kind, x)
+    else:
+        variables = {name: ("row", frame[name].to_numpy()) for name in frame}
+        xr.Dataset(variables).to_zarr(path / kind, consolidated=False)
+    return path / kind
+
+
+KINDS = ["x.csv", "x.parquet", "x.npy", "x.zarr"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_that_no_fit_takes_are_not_said_to_be_fitted(told, tmp_path, kind):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    x[:, 1], x[3, 2] = np.nan, np.inf
+    text = told(unusable(kind, x, tmp_path))
+    b, c = ("column 1", "column 2") if kind == "x.npy" else ("b", "c")
+    assert f"{b!r} (no value in any row), {c!r} (infinite in 1 row): leave out" in text
+    use = text.partition(" use ")[2].splitlines()[0].split()
+    named = {"x.csv": "--columns a", "x.parquet": "--columns a", "x.zarr": "--variables a"}
+    expected = f"can be fitted: {named[kind]}" if kind in named else "cannot be fitted: 20 rows of"
+    assert " ".join(use).startswith(expected)
+    assert len(use) == 5 or kind == "x.npy"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_has_no_rows_is_not_said_to_be_fitted(told, tmp_path, kind):
+    text = told(unusable(kind, np.zeros((0, 3)), tmp_path))
+    assert "cannot be fitted: it has no rows, and a fit needs 2 or more" in text
+
+
+def test_usable_columns_are_as_before(told, tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    x[2, 1] = np.nan
+    text = told(unusable("x.csv", x, tmp_path))
+    assert "can be fitted: --columns a,b,c" in text
+    assert "not usable" not in text

@@ -16,7 +16,7 @@ from daskgmm.cli.reporting import tell
 
 
 @command(
-    short_help="Describe a model file, data or predictions.",
+    short_help="Describe a model file, a checkpoint, data or predictions.",
     example="daskgmm info model.json",
 )
 @click.argument("path", type=PLACE)
@@ -30,16 +30,25 @@ from daskgmm.cli.reporting import tell
 @options.storage_options
 @IMPORT
 def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
-    """Describe PATH: a model file, Zarr, Parquet, NetCDF, CSV or .npy data, or predictions."""
+    """Describe PATH: a model file, a checkpoint, predictions, or data.
+
+    Data are those of Zarr, Parquet, NetCDF, CSV or .npy files.
+    """
     with at_once():
         from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.models.fitting.estimator import MixtureEstimator
         from daskgmm.progress import show_pass
+        from daskgmm.report.checkpoint import describe_checkpoint, is_checkpoint
         from daskgmm.report.data import describe_data
         from daskgmm.report.model import describe_classifier, describe_model
+        from daskgmm.storage.address import Address
 
     url_of_model = "://" in path and path.endswith(".json")
     if url_of_model or (Path(path).is_file() and not path.lower().endswith(not_models())):
+        address = Address.of(path, storage_options)
+        if is_checkpoint(address):
+            tell(describe_checkpoint(address, path))
+            return
         fitted = load_fitted(path, storage_options)
         if isinstance(fitted, MixtureEstimator):
             tell(describe_model(fitted, path))
