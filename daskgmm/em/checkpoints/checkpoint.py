@@ -308,13 +308,15 @@ def versions() -> dict[str, str]:
 
 
 def differing_versions(kept: Mapping[str, Any]) -> str:
-    """Return what something was written with and what there is now, in words; "" if it is the same.
+    """Return in words what differs between what something was written with and what there is now.
 
-    What is not kept counts as what there is now.
+    "" if nothing does; what is not kept counts as what there is now.
     """
     now = versions()
-    same = {**now, **kept} == now
-    return "" if same else f"with {_listed(kept)}; this is {_listed(now)}"
+    differ = {name: version for name, version in kept.items() if now.get(name) != version}
+    if not differ:
+        return ""
+    return f"with {_listed(differ)}; this is {_listed({name: now.get(name) for name in differ})}"
 
 
 def check_writable(address: Address) -> None:
