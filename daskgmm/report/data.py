@@ -44,7 +44,13 @@ from daskgmm.rows.parquet.footers import Footer
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
-from daskgmm.rows.tables.text_columns import LOOKED_AT, Columns, described, mostly_numbers
+from daskgmm.rows.tables.text_columns import (
+    LOOKED_AT,
+    Columns,
+    converting,
+    described,
+    mostly_numbers,
+)
 from daskgmm.storage.masking import StorageOptions
 
 Look = Callable[[], Gaps]
@@ -160,7 +166,7 @@ def _csv(source: Source, look: Look) -> str:
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
         *gaps.lines,
         *_use_of(columns, gaps, table.num_rows),
-        *_perhaps_numbers(table.select(list(columns.texts)).slice(0, LOOKED_AT)),
+        *_perhaps_numbers(str(source.path), table.select(list(columns.texts)).slice(0, LOOKED_AT)),
     ]
     return f"CSV\n{listed(facts)}"
 
@@ -201,12 +207,12 @@ def _unfit(gaps: Gaps) -> list[tuple[str, str]]:
     return [("not usable", f"{', '.join(found[:LISTED_VARIABLES])}{more}: {', and '.join(how)}")]
 
 
-def _perhaps_numbers(texts: Any) -> list[tuple[str, str]]:
+def _perhaps_numbers(path: str, texts: Any) -> list[tuple[str, str]]:
     """Return how to make numbers of columns of texts that may be some."""
     found = [f"{name!r} (such as {examples})" for name, examples in mostly_numbers(texts)]
     if not found:
         return []
-    how = "daskgmm convert makes numbers of them, with --decimal or --missing"
+    how = f"{converting([path], texts)} makes numbers of them"
     return [("mostly numbers", f"{', '.join(found[:LISTED_VARIABLES])}: {how}")]
 
 

@@ -1,11 +1,14 @@
 """`daskgmm convert`, and fits of CSV files by path."""
 
+import shlex
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from daskgmm import load_model
+import daskgmm
+from daskgmm import csv_to_parquet, load_model
 from tests.cli.data import clusters
 
 
@@ -58,6 +61,42 @@ def test_a_place_that_is_read_is_refused(call, frame):
     assert np.isfinite(frame["temp"]).all()
 
 
+def advised(text):
+    """Return the arguments of the command that a message names."""
+    command = " ".join(text.split()).partition("`daskgmm ")[2].partition("`")[0]
+    return shlex.split(command)
+
+
+@pytest.mark.parametrize("command", ["fit", "info"])
+def test_a_message_names_a_command_that_can_be_run(call, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{place},{place % 7};{place % 3},5" for place in range(40)]
+    (tmp_path / "my x.csv").write_text("\n".join(["a;b", *lines, "n. a.;1,5"]))
+    asked = ("my x.csv", "-k", 1, "-o", "m.json") if command == "fit" else ("my x.csv",)
+    done = call(command, *asked)
+    told = " ".join((done.stdout + done.stderr).split())
+    expected = "convert 'my x.csv' --out 'my x.parquet' --decimal , --missing 'n. a.'"
+    assert f"`daskgmm {expected}`" in told
+    done = call(*advised(told))
+    assert (done.exit_code, done.stderr) == (0, "")
+    frame = pd.read_parquet("my x.parquet")
+    assert frame["a"].isna().sum() == 1
+    assert frame["b"][:3].tolist() == [0.5, 1.5, 2.5]
+
+
+def test_in_python_it_is_a_call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("a;b\n1,5;2\n2,5;3\n")
+    with pytest.warns(UserWarning, match="mostly numbers") as told:
+        csv_to_parquet("x.csv", "y.parquet", delimiter=";")
+    call = str(told[0].message).rpartition("again: ")[2].rstrip(".")
+    assert call.startswith(
+        "daskgmm.csv_to_parquet('x.csv', 'y.parquet', delimiter=';', decimal=','"
+    )
+    eval(call, {"daskgmm": daskgmm})
+    assert pd.read_parquet("y.parquet")["a"].tolist() == [1.5, 2.5]
+
+
 def test_text_that_is_numbers_is_said(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.csv").write_text("Ort;Länge\nKöln;1,5\nUlm;-\nBonn;2,5\n", "latin-1")
@@ -68,6 +107,6 @@ def test_text_that_is_numbers_is_said(call, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "'Länge' (such as '1,5', beside '-')" in done.stderr
     assert "Ort" not in done.stderr
-    done = call("convert", "x.csv", *options, "--decimal", ",", "--missing", "-")
+    done = call(*advised(done.stderr))
     assert (done.exit_code, done.stderr) == (0, "")
     assert pd.read_parquet("x.parquet")["Länge"].sum() == 4.0

@@ -59,7 +59,9 @@ def test_a_column_has_the_narrowest_type_of_all_its_values():
         "day": [f"2026-01-{1 + i % 28:02}" for i in range(n)],
     }
     pd.DataFrame(late).to_csv("x.csv", index=False)
-    with pytest.warns(match=r"mostly numbers: 'text' \(such as '0'\)\. .*--missing"):
+    with pytest.warns(
+        match=r"mostly numbers: 'text' \(such as '0'\)\. .*missing=\['TEXT'\].*TEXT is"
+    ):
         found = csv_to_parquet("x.csv", "x.parquet")
     assert found.columns == {
         "int": "int64", "float": "double", "text": "string", "filled": "int64",

@@ -75,6 +75,14 @@ class Dialect:
     skipped: int = 0
     line_end: str = "\n"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what was said of it, where that is not the default."""
+        default = Dialect()
+        found = {name: getattr(self, name) for name in ("delimiter", "decimal", "encoding")}
+        chosen = {name: each for name, each in found.items() if each != getattr(default, name)}
+        return chosen | ({"missing": [*self.missing]} if self.missing else {})
+
     def of_file(self, address: Address) -> Dialect:
         """Return the dialect with the delimiter and names that the first line of a file tells."""
         with opened(address) as (file, _):

@@ -20,7 +20,7 @@ from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.parquet.files import CHECKED
 from daskgmm.rows.tables.arrow_texts import is_text
 from daskgmm.rows.tables.requiring import require
-from daskgmm.rows.tables.text_columns import LOOKED_AT, mostly_numbers
+from daskgmm.rows.tables.text_columns import LOOKED_AT, converting, mostly_numbers
 from daskgmm.storage.address import Address, Paths
 from daskgmm.storage.local import check_place, exists
 from daskgmm.storage.masking import StorageOptions
@@ -147,10 +147,13 @@ def csv_to_parquet(
     with _aside(target) as path, target.explain(OutputError, f"{target} cannot be written", advice):
         rows, schema = in_fitting_types(lambda types: _write(files, path, types))
         columns = {field.name: str(field.type) for field in schema}
-        numbers = dict(mostly_numbers(_first_texts(path, columns)))
+        texts = _first_texts(path, columns)
+        numbers = dict(mostly_numbers(texts))
         target.put(path)
     if numbers:
-        warn_user(_left_as_text(numbers))
+        settings = given.settings
+        how = converting([source.url for source in sources], texts, target.url, settings)
+        warn_user(_left_as_text(numbers, how))
     return Converted(target.url, rows, columns)
 
 
@@ -161,12 +164,11 @@ def _first_texts(path: Path, columns: Mapping[str, str]) -> Any:
         return next(file.iter_batches(LOOKED_AT, row_groups=[0], columns=texts))
 
 
-def _left_as_text(numbers: Mapping[str, str]) -> str:
+def _left_as_text(numbers: Mapping[str, str], how: str) -> str:
     listed = ", ".join(f"{name!r} (such as {examples})" for name, examples in numbers.items())
     return (
-        f"Text columns that contain mostly numbers: {listed}. To make them numbers, convert again "
-        "with decimal (--decimal) set to the decimal separator, such as a comma, or with missing "
-        "(--missing) set to the texts that mark a missing value."
+        f"Text columns that contain mostly numbers: {listed}. To make them numbers, convert again: "
+        f"{how}."
     )
 
 

@@ -56,7 +56,9 @@ class CsvFile(Source):
 
     def columns(self) -> Columns:
         found = columns_of(self._read.schema)
-        check_words(self._read.select(list(found.texts)).slice(0, LOOKED_AT), str(self.path))
+        check_words(
+            self._read.select(list(found.texts)).slice(0, LOOKED_AT), str(self.path), is_csv=True
+        )
         return found
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
