@@ -30,7 +30,7 @@ from daskgmm.em.events import (
     as_dict,
 )
 from daskgmm.em.objective import objective_name
-from daskgmm.em.settings import GAP_SHARE
+from daskgmm.em.settings import CALM, GAP_SHARE
 from daskgmm.names import PREDICTIONS
 from daskgmm.passes.plan import size
 from daskgmm.storage.local import shortage
@@ -73,7 +73,10 @@ class Forecast:
         if math.isnan(event.gap):
             left = iterations_left(self._changes[-RECENT:], self._tol)
         else:
-            left = max(1, iterations_left(self._gaps[-RECENT:], GAP_SHARE * self._tol))
+            tolerance = GAP_SHARE * self._tol
+            calm = [gap < tolerance for gap in self._gaps[-CALM:]]
+            ends = len(calm) == CALM and all(calm)
+            left = 0 if ends else max(1, iterations_left(self._gaps[-RECENT:], tolerance))
         if left == 0 or allowed == 0:
             return ""
         seconds = statistics.median(self._seconds[-RECENT:]) * min(left, allowed)
@@ -192,7 +195,7 @@ class Shown:
         self._left, self._first = "", 1
         self._rows, self._seconds = 0, 0.0
         self._objective = "log likelihood"
-        self._held, self._written = "", -math.inf
+        self._held, self._held_left, self._written = "", "", -math.inf
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -218,9 +221,9 @@ class Shown:
         elif isinstance(event, Iterated):
             self._left = "" if self._forecast is None else self._forecast.add(event)
         elif isinstance(event, Ended):
-            self._left = ""
+            self._left = self._held_left = ""
         if isinstance(event, Iterated | SweepIterated) and self._bar is None:
-            self._hold(f"{text}  {self._left}".rstrip())
+            self._hold(text, self._left)
         elif text:
             self._write(text, self._left if isinstance(event, Iterated) else "")
         if title and self._bar is not None and self._task is not None:
@@ -231,12 +234,12 @@ class Shown:
     def close(self) -> None:
         """Write the last line of a pass, if it was not."""
         if self._held:
-            _write(self._held)
+            _write(f"{self._held}  {self._held_left}".rstrip())
         self._held = ""
 
-    def _hold(self, text: str) -> None:
-        """Write a line of a pass, or keep it until it is the last one."""
-        self._held = text
+    def _hold(self, text: str, left: str) -> None:
+        """Write a line of a pass, or keep it until it is the last one, after which none is left."""
+        self._held, self._held_left = text, left
         if time.monotonic() - self._written > QUIET_SECONDS:
             self._written = time.monotonic()
             self.close()

@@ -20,6 +20,9 @@ NOISE, CONTAMINATED, STUDENT = "noise", "contaminated", "t"
 """Ways to make room for outliers: a uniform component, parts with a larger covariance, Student-t
 tails."""
 
+CALM = 2
+"""Passes in a row that must predict little gain: one alone may be a plateau."""
+
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
 up to 0.08 nats per row, so `tol` itself would promise too little."""

@@ -3,12 +3,14 @@
 import io
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, Iterated, PassEnded
+from daskgmm.em.settings import GAP_SHARE
 from daskgmm.passes.plan import size
 from daskgmm.progress import (
     Forecast,
@@ -58,6 +60,27 @@ def test_a_new_start_forgets_the_old():
     for i, change in enumerate((math.inf, 1.0, 0.5, 0.25), start=1):
         forecast.add(iterated(i, change))
     assert forecast.add(iterated(1, math.inf)) == "at most 18 s left"
+
+
+def test_nothing_is_left_where_a_second_pass_predicts_little():
+    """The first one of these may be a plateau, after which one more pass tells."""
+    tolerance, forecast = GAP_SHARE * 1e-3, Forecast(tol=1e-3, max_iter=100)
+    gaps = (8.0, 4.0, 2.0, 0.5, 0.4)
+    told = [
+        forecast.add(replace(iterated(1 + place, 1.0), gap=gap * tolerance))
+        for place, gap in enumerate(gaps)
+    ]
+    assert told[2:] == ["about 2 s left", "about 2 s left", ""]
+
+
+def test_the_last_line_of_a_fit_leaves_nothing(capsys):
+    """Where it is kept until the fit ends, it has no forecast that was made before."""
+    mixture = GaussianMixture(3, random_state=0, tol=1e-6)
+    with show(Forecast(mixture.tol, mixture.max_iter)) as listen:
+        mixture.fit(clusters(2000), listen=listen)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"iteration {mixture.n_iter_} ")
+    assert "left" not in last
 
 
 @pytest.mark.parametrize(
