@@ -169,6 +169,29 @@ def test_weights(mixture):
     assert narrow.drift(np.asarray(wild), counts).statistic == wanted.statistic
 
 
+@pytest.mark.parametrize("n", [100, 200])
+def test_places_of_rows_without_weight_do_not_matter(mixture, n):
+    """They count no more than rows that are left out, for the test and for its least rows."""
+    x = rows(n, seed=3)
+    none = np.full(5 * n, -1)
+    places = [np.r_[:n, none], np.insert(none, 5 * np.arange(n), range(n))]
+    found = []
+    for order in places:
+        weights = (order >= 0).astype(float)
+        given = np.where(weights[:, None] > 0, x[order], 1e140)
+        try:
+            found.append(mixture.drift(frame(given), sample_weight=weights).p_value)
+        except DataError as error:
+            found.append(str(error))
+    try:
+        expected = mixture.drift(frame(x)).p_value
+    except DataError as error:
+        expected = str(error)
+    same = expected if isinstance(expected, str) else pytest.approx(expected, rel=1e-9)
+    assert found == [same, same]
+    assert isinstance(expected, str) == (n < 128 - 8)
+
+
 def test_gaps_coordinates_and_lazy_rows(monkeypatch):
     x = rows(3000)
     mixture = GaussianMixture(3, random_state=0, tol=1e-5, missing="drop", standardise=True).fit(x)

@@ -324,6 +324,29 @@ def test_labels_of_the_past_stay_in_its_moments():
         mixture.update(A, replaces=mixture.moments(A))
 
 
+@pytest.mark.parametrize(
+    ("settings", "plain", "words"),
+    [
+        ({"prior": "conjugate"}, {"prior": None}, "fitted with a prior"),
+        ({"missing": "marginalise"}, {"missing": "error"}, "counted with gaps"),
+    ],
+)
+def test_the_past_is_that_of_the_fit_and_not_of_settings_since(settings, plain, words, tmp_path):
+    x = A.copy()
+    x[:5, 0] = np.nan if "missing" in settings else 0.0
+    mixture = GaussianMixture(3, random_state=0, tol=0.1, **settings).fit(x).set_params(**plain)
+    mixture.save(tmp_path / "m.json")
+    for each in (mixture, GaussianMixture.load(tmp_path / "m.json")):
+        with pytest.raises(SettingError, match=words):
+            each.update(B)
+        assert each.update(B, forget=1).n_seen_ == len(B)
+
+
+def test_no_gaps_are_no_reason(tmp_path):
+    mixture = GaussianMixture(3, random_state=0, tol=0.1, missing="marginalise").fit(A)
+    assert mixture.set_params(missing="error").update(B).n_seen_ == len(A) + len(B)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"n_components": 4}, {"standardise": True}, {"pca": 2}])
 def test_a_stream_goes_on_with_the_settings_that_it_began_with(changed):

@@ -21,7 +21,7 @@ from daskgmm.em.events import Iterated
 from daskgmm.em.iterations.evaluation import Evaluated
 from daskgmm.em.iterations.precision import told
 from daskgmm.em.iterations.progress import Fit
-from daskgmm.em.settings import Settings
+from daskgmm.em.settings import CALM, Settings
 from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
@@ -30,9 +30,6 @@ from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 
 LOGGER = logging.getLogger("daskgmm")
-
-CALM = 2
-"""Passes in a row that must predict little gain: one alone may be a plateau."""
 
 STANDSTILL = 10
 """Passes after which a fit ends that gained next to nothing in them, whatever is predicted."""

@@ -135,9 +135,9 @@ class _Cut:
             weights = np.ones(len(x))
         counted = weights > 0
         self._log_likelihood += float(densities[counted] @ weights[counted])
+        if not counted.all():  # such rows may be anything, and pieces do not depend on their places
+            gamma, x, weights = gamma[:, counted], x[counted], weights[counted]
         gamma = gamma * weights
-        if not counted.all():  # a row of weight 0 may be anything, with squares that overflow
-            x = np.where(counted[:, None], x, self._means[0])
         first = 0
         while first < len(x):
             end = min(len(x), first + self._length - self._filled)

@@ -35,8 +35,14 @@ def fitted_on(
     said = None if data.weights is None else weights_are
     counted = {"effective_rows": survey.counted(RELATIVE), "weights_are": said}
     noise = {} if survey.noise is None else {"noise_variance": survey.noise.mean.tolist()}
-    named = {"source": source_name(x), **facts, **counted, **noise}
+    gaps = {"marginalised": True} if survey.has_gaps else {}
+    named = {"source": source_name(x), **facts, **counted, **noise, **gaps}
     return {**named, "sha256": digest.hexdigest()}
+
+
+def has_gaps(mixture: Any) -> bool:
+    """Return whether rows of the fit counted with gaps, whatever the setting `missing` is now."""
+    return bool((getattr(mixture, "fitted_on_", None) or {}).get("marginalised", False))
 
 
 def has_known_noise(mixture: Any) -> bool:

@@ -20,7 +20,7 @@ from daskgmm.gaussian.implied_moments import (
 )
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.facts.fitted_on import has_labels
+from daskgmm.models.facts.fitted_on import has_gaps, has_labels
 from daskgmm.models.facts.seen import Seen, seen_of
 from daskgmm.models.mixtures.moments import MixtureMoments
 from daskgmm.models.mixtures.stepping import check_steps, maximised, moments_under
@@ -179,8 +179,12 @@ def _kept(mixture: Any, asked: Update) -> Seen:
 
 def check_keeps_the_past(mixture: Any) -> None:
     """Raise `SettingError` for a mixture whose parameters do not tell the moments of its rows."""
-    because = None
-    if has_equal_weights(mixture):
+    because, ended = None, mixture._ended_with
+    if ended is not None and ended.prior is not None:
+        because = "it was fitted with a prior, which its parameters hold as if it were rows"
+    elif has_gaps(mixture):
+        because = "rows counted with gaps, and parameters do not tell what these rows lack"
+    elif has_equal_weights(mixture):
         because = "equal_weights=True fixes weights that would say how many rows each one has"
     elif not STRUCTURES[mixture._structure_name].free:
         because = (
