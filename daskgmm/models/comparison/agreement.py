@@ -121,7 +121,7 @@ def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
     units = _log_units(*predictors)
     work = partial(_part, predictors, (0.0, 0.0) if units is None else units)
     data = predictors[0].dataset(rows, Companions(weights))
-    parts = map_unsurveyed(data, work, "daskgmm-compare")
+    parts = map_unsurveyed(data, work, "daskgmm_compare")
     with np.errstate(over="ignore", invalid="ignore"):  # of squares, which make the error inf
         found = sum(parts, _nothing(predictors))
     if not found.rows:
