@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import add
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, row_noise_moments
 from daskgmm.gaussian.deconvolution.shared import SharedNoiseKernel, shared_noise_moments
-from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.backend import Backend, MomentsOfPass
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
@@ -53,18 +52,22 @@ class ManyMoments:
 
 @dataclass(frozen=True, slots=True)
 class ExpectationWork:
-    """The E-step of one batch, with a kernel for each mixture."""
+    """The E-step of each batch of a pass, with a kernel for each mixture."""
 
     kernels: tuple[Kernel, ...]
     backend: Backend
+    _plain: MomentsOfPass = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Let the back end keep what its batches share."""
+        object.__setattr__(self, "_plain", self.backend.of_pass(self.kernels))
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> ManyMoments:
         """Return the moments of the batch."""
-        given: tuple[Any, ...] = self.kernels, blocks, batch.rows
         moments = OF_MORE_THAN_TILES.get(type(self.kernels[0]))
         if moments is not None:
-            return ManyMoments(tuple(moments(self.backend, *given)))
-        return ManyMoments(tuple(self.backend.moments(*given)))
+            return ManyMoments(tuple(moments(self.backend, self.kernels, blocks, batch.rows)))
+        return ManyMoments(tuple(self._plain(blocks, batch.rows)))
 
 
 def expect(

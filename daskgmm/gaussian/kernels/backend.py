@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
 from daskgmm.gaussian.block import Block
@@ -12,6 +13,10 @@ from daskgmm.gaussian.kernels.kernel import Kernel, Tile
 from daskgmm.gaussian.kernels.prediction import Prediction
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.moments import Moments
+
+MomentsOfPass = Callable[[Iterator[Block], int | None], list[Moments]]
+"""Returns the moments of the blocks of a batch, given an upper bound on their rows. Threads call it
+at the same time, and workers get it by pickle."""
 
 
 class Backend(ABC):
@@ -62,6 +67,10 @@ class Backend(ABC):
             pooled leaves `pooled` 0, and the shared term out of the likelihood. Of a kernel with
             tails `Moments.tail` has its sums.
         """
+
+    def of_pass(self, kernels: Sequence[Kernel]) -> MomentsOfPass:
+        """Return what takes the moments of the batches of one pass; by default `moments` does."""
+        return partial(self.moments, kernels)
 
     def moments_of_parts(
         self, kernel: Kernel, block: Block, starts: Sequence[int]

@@ -43,6 +43,57 @@ ONE_KERNEL = (
 """Advice where some workers have a library and others do not."""
 
 
+def needed_library() -> Library:
+    """Return the library.
+
+    Raises
+    ------
+    ClusterError
+        If this process has none.
+    """
+    found = library()
+    if found is None:
+        raise ClusterError(
+            "This process has no compiled kernel, which the work began with: results by NumPy "
+            f"have other last bits. {ONE_KERNEL}"
+        )
+    return found
+
+
+class CompiledPass:
+    """The moments of batches under some kernels; what one batch was summed with, the next ones use.
+
+    Nothing of it is pickled but the kernels.
+    """
+
+    def __init__(self, kernels: tuple[Kernel, ...]) -> None:
+        self._kernels = kernels
+        self._idle: list[list[CompiledStep]] = []
+
+    def __reduce__(self) -> tuple[type[CompiledPass], tuple[tuple[Kernel, ...]]]:
+        return CompiledPass, (self._kernels,)
+
+    def __call__(self, blocks: Iterator[Block], rows: int | None = None) -> list[Moments]:
+        """Return the moments of blocks under each kernel."""
+        try:
+            steps = self._idle.pop()  # which is atomic: no other thread has these
+        except IndexError:
+            compiled = needed_library()
+            found = [step_of(compiled, kernel) for kernel in self._kernels]
+            steps = [step for step in found if step is not None]
+        if len(steps) < len(self._kernels):
+            return NumpyBackend().moments(self._kernels, blocks, rows)
+        for block in blocks:
+            if len(block.x):
+                for step in steps:
+                    step.add(block)
+        moments = [step.moments() for step in steps]
+        for step in steps:
+            step.restart()
+        self._idle.append(steps)
+        return moments
+
+
 class CompiledBackend(Backend):
     """Natural kernels, with tails too, and whitened ones by the library; others by NumPy.
 
@@ -55,21 +106,15 @@ class CompiledBackend(Backend):
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
     ) -> list[Moments]:
-        compiled = self._library()
-        found = [step_of(compiled, kernel) for kernel in kernels]
-        steps = [step for step in found if step is not None]
-        if len(steps) < len(kernels):
-            return NumpyBackend().moments(kernels, blocks, rows)
-        for block in blocks:
-            if len(block.x):
-                for step in steps:
-                    step.add(block)
-        return [step.moments() for step in steps]
+        return self.of_pass(kernels)(blocks, rows)
+
+    def of_pass(self, kernels: Sequence[Kernel]) -> CompiledPass:
+        return CompiledPass(tuple(kernels))
 
     def moments_of_parts(
         self, kernel: Kernel, block: Block, starts: Sequence[int]
     ) -> list[Moments]:
-        step, found = step_of(self._library(), kernel), list[Moments]()
+        step, found = step_of(needed_library(), kernel), list[Moments]()
         if step is None:
             return super().moments_of_parts(kernel, block, starts)
         for first, stop in itertools.pairwise([*starts, len(block.x)]):
@@ -79,14 +124,5 @@ class CompiledBackend(Backend):
         return found
 
     def prediction(self, kernel: Kernel) -> Prediction | None:
-        compiled, model = self._library(), library_model(kernel)
+        compiled, model = needed_library(), library_model(kernel)
         return None if model is None else CompiledPrediction(compiled, model)
-
-    def _library(self) -> Library:
-        found = library()
-        if found is None:
-            raise ClusterError(
-                "This process has no compiled kernel, which the work began with: results by NumPy "
-                f"have other last bits. {ONE_KERNEL}"
-            )
-        return found
