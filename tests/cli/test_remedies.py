@@ -68,7 +68,7 @@ def there(made, monkeypatch):
         ((*FIT, "t.parquet", "--columns", "a,b", "--labels", "g"), "Fit a classifier (--classif"),
         (("compare", "abc.json", "ba.json"), "--columns a,b takes both over these"),
         (("compare", "abc.json", "given.json", "t.csv", "--columns", "t"), "not numbers: 't'"),
-        (("errors", "abc.json", "t.parquet", "--groups", "g"), "Number them in a column"),
+        (("errors", "abc.json", "t.parquet", "--groups", "g"), "Name finer groups, of rows"),
         (("update", "classes.json", "t.csv", "-o", "out.json"), "without --classifier"),
         (("update", "given.json", "rows.zarr", "-o", "out.json"), "Give --forget 1"),
         (("regress", "noise.json", "t.csv", "--targets", "a", "-o", "r.zarr"), "Fit with tails"),

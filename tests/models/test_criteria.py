@@ -77,13 +77,13 @@ def test_icl_is_what_it_is_defined_as(mixture, source):
 
 def test_icl_reads_the_rows_once(mixture, monkeypatch):
     passes = []
-    map_batches = scoring.map_batches
+    map_unsurveyed = scoring.map_unsurveyed
 
     def counted(*arguments, **settings):
         passes.append(arguments)
-        return map_batches(*arguments, **settings)
+        return map_unsurveyed(*arguments, **settings)
 
-    monkeypatch.setattr(scoring, "map_batches", counted)
+    monkeypatch.setattr(scoring, "map_unsurveyed", counted)
     mixture.icl(da.from_array(X, chunks=(100, D)))
     assert len(passes) == 1
 

@@ -289,7 +289,9 @@ def test_a_run_goes_on_beside_the_same_noise_alone(data, mixture, tmp_path, monk
     assert_written_labels(out, mixture, x, noise)
     out, seen[:] = tmp_path / "y", []
     begin(out)
-    mixture.predict_to_zarr(lazy, out, noise_variance=2 * noise, **again)
+    with pytest.raises(FileExistsError, match="other values of the rows"):
+        mixture.predict_to_zarr(lazy, out, noise_variance=2 * noise, **again)
+    mixture.predict_to_zarr(lazy, out, noise_variance=2 * noise, overwrite=True, **again)
     assert set(seen) == {6}
     assert_written_labels(out, mixture, x, 2 * noise)
 

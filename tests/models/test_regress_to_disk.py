@@ -106,7 +106,9 @@ def test_a_run_of_other_targets_is_another(mixture, tmp_path, monkeypatch):
     moved = mixture.marginal([0, 1, 3])
     with pytest.raises(Stop):
         wide.regress_to_zarr(lazy, out, [2], chunks=50, dtype="float64", progress=stop)
-    moved.regress_to_zarr(lazy, out, [2], chunks=50, dtype="float64")
+    with pytest.raises(FileExistsError, match="another model"):
+        moved.regress_to_zarr(lazy, out, [2], chunks=50, dtype="float64")
+    moved.regress_to_zarr(lazy, out, [2], chunks=50, dtype="float64", overwrite=True)
     expected = moved.regress(X[:, :2], 2)
     written = zarr.open_group(out, mode="r")["mean_2"][:]
     np.testing.assert_allclose(written, expected.mean, rtol=1e-12)  # in other blocks

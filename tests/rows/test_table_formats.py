@@ -306,7 +306,7 @@ def test_directories_that_only_look_like_tables(tmp_path):
     pq.write_metadata(pa.schema([("a", pa.float64())]), tmp_path / "_metadata")
     assert values(tmp_path, ["a"]) == [(1.0,), (2.0,)]
     (tmp_path / "empty.parquet").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"footer of .*empty\.parquet"):
+    with pytest.raises(SourceError, match=r"empty\.parquet is an empty file"):
         open_parquet(tmp_path)
 
 
