@@ -52,7 +52,7 @@ DIFFERENT = [
         "was full and is ppca",
     ),
     (PLAIN, {"n_init": 2}, "n_init was 1 and is 2", "n_init was 1 and is 2"),
-    (PLAIN, {"random_state": 1}, "random_state differs", "random_state differs"),
+    (PLAIN, {"random_state": 1}, "random_state: other than before", "random_state: other than before"),
     (
         {"sample_weight": ONES},
         PLAIN,
@@ -63,8 +63,8 @@ DIFFERENT = [
     (
         {"sample_weight": ONES},
         {"sample_weight": 2 * ONES},
-        "values of X or sample_weight: other than they were",
-        "values of X or sample_weight: other than they were",
+        "values of X or sample_weight: other than before",
+        "values of X or sample_weight: other than before",
     ),
 ]
 

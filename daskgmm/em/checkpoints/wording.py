@@ -74,7 +74,7 @@ def _difference(name: str, was: Any, now: Any) -> str:
         return f"{said} was {_in_words(was)} and is {_in_words(now)}"
     if was is None or now is None:
         return f"{said} was {'not ' * (was is None)}given and is {'not ' * (now is None)}given now"
-    return f"{said}: other than they were" if name.startswith(VALUES) else f"{said} differs"
+    return f"{said}: other than before"
 
 
 def _in_words(value: Any) -> str:
