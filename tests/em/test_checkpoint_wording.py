@@ -52,7 +52,12 @@ DIFFERENT = [
         "was full and is ppca",
     ),
     (PLAIN, {"n_init": 2}, "n_init was 1 and is 2", "n_init was 1 and is 2"),
-    (PLAIN, {"random_state": 1}, "random_state: other than before", "random_state: other than before"),
+    (
+        PLAIN,
+        {"random_state": 1},
+        "random_state: other than before",
+        "random_state: other than before",
+    ),
     (
         {"sample_weight": ONES},
         PLAIN,
