@@ -99,9 +99,9 @@ def test_checkpoints_are_of_the_hyperparameters_too(x, tmp_path, monkeypatch):
     assert again.lower_bounds_ == fitted.lower_bounds_
     sweep(x, (1, 2), prior="even", random_state=0, checkpoint=tmp_path / "s")
     other(monkeypatch)
-    with pytest.raises(CheckpointError, match="density of the prior differs"):
+    with pytest.raises(CheckpointError, match="density of the prior: other than before"):
         clone(fitted).fit(x, checkpoint=tmp_path / "f")
-    with pytest.raises(CheckpointError, match="density of the prior differs"):
+    with pytest.raises(CheckpointError, match="density of the prior: other than before"):
         sweep(x, (1, 2), prior="even", random_state=0, checkpoint=tmp_path / "s")
 
 

@@ -106,7 +106,7 @@ def test_a_checkpoint_is_of_its_hyperparameters(x, tmp_path):
     ):
         fit("conjugate")
         fit(ConjugatePrior())
-        with pytest.raises(CheckpointError, match="density of the prior differs"):
+        with pytest.raises(CheckpointError, match="density of the prior: other than before"):
             fit(ConjugatePrior(scale=SCALE))
 
 
