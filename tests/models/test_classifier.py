@@ -457,7 +457,7 @@ def test_a_checkpoint_is_of_all_labels(structures, tmp_path):
     classifier = GaussianMixtureClassifier(structures=structures)
     classifier.fit(rows, Y, checkpoint=saved)
     classifier.fit(rows, list(Y), checkpoint=saved)
-    with pytest.raises(CheckpointError, match=r"(y|sample_weight): other than before"):
+    with pytest.raises(CheckpointError, match=r"(labels|sample_weight): other than before"):
         classifier.fit(rows, moved, checkpoint=saved)
 
 
