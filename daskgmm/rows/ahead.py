@@ -26,6 +26,9 @@ COPIES = 2
 """Memory of a read under way, in multiples of its decoded bytes: as stored, and decoded. One that
 ended takes them once: tasks whose turn has not come keep such, and others need bytes under way."""
 
+MOST_THREADS = 64
+"""Reads of a task under way at once: small ones would be a thousand."""
+
 
 def configured_ahead() -> int:
     """Return the bytes that reads ahead may take in a process; 0 for one read at a time."""
@@ -77,10 +80,11 @@ def fetched(
             yield read()
         return
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(limit // cost, thread_name_prefix="daskgmm-fetch") as pool:
+    threads = min(limit // cost, MOST_THREADS)
+    with ThreadPoolExecutor(threads, thread_name_prefix="daskgmm-fetch") as pool:
         try:
             while True:
-                while budget.take(cost, limit):
+                while len(waiting) < COPIES * threads and budget.take(cost, limit):
                     if (coming := next(left, None)) is None:
                         budget.give_back(cost)
                         break

@@ -24,8 +24,8 @@ S3 = ("s3", "s3a")
 S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 """Variables of the environment with the server of an object store, the first that is set."""
 
-ELSEWHERE = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "FSSPEC_")
-"""Beginnings of variables by which requests may go to another server than those name."""
+IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+"""Variable by which requests go to another server than those name."""
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 """Variables, in capitals too, of proxies, which reach servers that this process does not."""
@@ -49,8 +49,9 @@ def no_server(url: str, options: StorageOptions | None) -> str | None:
         socket.create_connection((host, port), SECONDS).close()
     except ConnectionRefusedError:
         return f"{host}:{port} refuses connections"
-    except socket.gaierror:
-        return f"the name {host} is not known"
+    except (socket.gaierror, UnicodeError) as error:  # of names that can be none
+        unsure = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        return None if unsure else f"the name {host} is not known"
     except OSError:
         return None
     return None
@@ -58,7 +59,9 @@ def no_server(url: str, options: StorageOptions | None) -> str | None:
 
 def none_of(urls: Iterable[str], options: StorageOptions | None) -> bool:
     """Return whether the HTTP server of some URLs says that it has none of them."""
-    return not options and not _behind_proxy() and all(_is_gone(urlsplit(url)) for url in urls)
+    if options or _behind_proxy() or _is_configured():  # what says who asks, too
+        return False
+    return all(_is_gone(urlsplit(url)) for url in urls)
 
 
 def _is_gone(url: SplitResult) -> bool:
@@ -94,11 +97,17 @@ def _endpoint(options: Mapping[str, Any]) -> Any:
     given = options.get("client_kwargs")
     kwargs = given if isinstance(given, Mapping) else {}
     chosen = options.get("endpoint_url") or kwargs.get("endpoint_url")
-    configured = "endpoint" in options or any(name.startswith(ELSEWHERE) for name in os.environ)
-    if chosen or configured or Path("~/.config/fsspec").expanduser().exists():
+    ignored = "endpoint" in options or IGNORED in os.environ
+    if chosen or ignored or _is_configured():
         return chosen
     return next((os.environ[name] for name in S3_ENDPOINTS if os.environ.get(name)), None)
 
 
 def _behind_proxy() -> bool:
     return any(os.environ.get(form) for name in PROXIES for form in (name, name.upper()))
+
+
+def _is_configured() -> bool:
+    """Return whether fsspec may have options of its own, in variables or files."""
+    in_variables = any(name.startswith("FSSPEC_") for name in os.environ)
+    return in_variables or Path("~/.config/fsspec").expanduser().exists()

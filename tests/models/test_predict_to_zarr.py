@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +319,12 @@ def test_another_run_begins_anew_only_if_it_may(
             raise Killed
 
     out = tmp_path / "out.zarr"
+    drawn, filled = tmp_path / "drawn.zarr", deepcopy(mixture).set_params(missing="marginalise")
+    with dask.config.set(num_workers=1), pytest.raises(Killed):
+        filled.predict_to_zarr(x, drawn, ["imputed"], chunks=100, random_state=5, progress=die)
+    for seed in (6, None):
+        with pytest.raises(FileExistsError, match=r"wrote with another random_state \(--seed\)\."):
+            filled.predict_to_zarr(x, drawn, ["imputed"], chunks=100, random_state=seed)
     with dask.config.set(num_workers=1), pytest.raises(Killed):
         mixture.predict_to_zarr(x, out, ["posterior"], chunks=100, progress=die)
     before = (tmp_path / f"out.zarr.partial{JOURNAL}").read_bytes()

@@ -344,6 +344,10 @@ def test_the_number_of_a_name_is_that_of_every_type():
     assert_array_equal(numbers_of(np.array(["a", "b", "", None], object))[:3], found[:3])
     assert np.isnan(numbers_of(np.array(["a", None, np.nan], object)))[1:].all()
     assert_array_equal(numbers_of(np.array([3, 2**40, pd.NA], object)), [3.0, 2.0**40, np.nan])
+    mixed = np.array([1, True, 2.0, "a", "1", None, np.int8(1)], object)
+    found = numbers_of(mixed)
+    for cut in range(1, len(mixed)):  # chunks do not know of each other
+        assert_array_equal(np.r_[numbers_of(mixed[:cut]), numbers_of(mixed[cut:])], found)
 
 
 @pytest.mark.parametrize(

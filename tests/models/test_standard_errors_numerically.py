@@ -204,6 +204,12 @@ def test_what_has_no_errors_says_why():
     with pytest.raises(SettingError, match="tails have parameters of their own"):
         tails.standard_errors(DIRTY)
     mixture = GaussianMixture(2, prior=PRIOR, random_state=0).fit(CLEAN)
-    mixture.set_params(prior=ConjugatePrior(mean_count=3.0))
-    with pytest.raises(SettingError, match="a prior that is not its setting any more"):
-        mixture.standard_errors(CLEAN)
+    plain = GaussianMixture(2, random_state=0).fit(CLEAN)
+    for fitted, other in (
+        (mixture, ConjugatePrior(mean_count=3.0)),
+        (mixture, None),
+        (plain, ConjugatePrior(mean_count=3.0)),
+    ):
+        fitted.set_params(prior=other)
+        with pytest.raises(SettingError, match="its prior is not that of its fit any more"):
+            fitted.standard_errors(CLEAN)

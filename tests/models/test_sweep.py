@@ -334,6 +334,9 @@ def test_groups_that_hold_nothing_out():
         sweep(lazy, (1, 2), groups=da.from_array(alike, chunks=700), random_state=0)
     with pytest.raises(DataError, match=rf"groups is missing in row {N - 1} "):
         sweep(lazy, (1, 2), groups=da.from_array(numbers, chunks=700), random_state=0)
+    for some in (numbers, np.where(np.isnan(numbers), None, numbers.astype(object))):
+        with pytest.raises(DataError, match=rf"groups is missing in row {N - 1},"):
+            sweep(lazy, (1, 2), groups=some, random_state=0)
 
 
 def test_whole_weights_are_repeated_rows():

@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture, plan
-from daskgmm.rows.ahead import BUDGET, COPIES, Budget, fetched
+from daskgmm.rows.ahead import BUDGET, COPIES, MOST_THREADS, Budget, fetched
 from daskgmm.rows.opening import as_rows
 from tests.promises.distant import Distant
 
@@ -117,3 +117,19 @@ def test_the_plan_counts_what_reads_ahead_take(tmp_path, latency):
         assert both == plan([path, path], 2).worker_nbytes + 100 * MIB
     with dask.config.set({"daskgmm.read-ahead": 0}):
         assert plan(f"distant://{path}", 2).worker_nbytes == near
+
+
+def test_small_reads_are_no_thousand_threads():
+    names = set()
+
+    def read():
+        time.sleep(0.001)
+        names.add(threading.current_thread().name)
+
+    budget = Budget()
+    results = fetched((read for _ in range(500)), 1, 1 << 20, budget)
+    next(results)
+    assert budget.taken <= COPIES**2 * MOST_THREADS
+    assert len(list(results)) == 499
+    assert 1 < len(names) <= MOST_THREADS
+    assert not budget.taken

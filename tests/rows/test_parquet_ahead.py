@@ -2,6 +2,9 @@
 
 import io
 import itertools
+import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -10,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from daskgmm import open_parquet, plan
+from daskgmm.errors import SourceError
 from daskgmm.rows.ahead import BUDGET, COPIES
 from daskgmm.rows.parquet import segment as reading
 from daskgmm.rows.parquet.ahead_file import AheadFile, Coming, Extent, extents
-from tests.promises.distant import Distant
+from tests.promises.distant import Distant, File
 
 CONTENT = np.random.default_rng(0).bytes(10_000)
 
@@ -92,7 +96,9 @@ def test_the_plan_counts_what_is_fetched_ahead(tmp_path, far):
 def test_parts_of_all_columns_come_at_one_pace(tmp_path):
     path = written(tmp_path, files=1).replace("*", "0")
     metadata = pq.read_metadata(path)
-    found = extents(metadata, Coming(range(1, 9), ["a", "pair"], LIMIT), 4096)
+    coming = Coming(range(1, 9), ["a", "pair"], LIMIT)
+    size = (tmp_path / "0.parquet").stat().st_size
+    found = extents(metadata, pq.read_schema(path).names, coming, 4096, size)
     sizes = [
         metadata.row_group(group).column(column).total_compressed_size
         for group in (1, 2)
@@ -123,9 +129,9 @@ class Source(io.BytesIO):
     size = len(CONTENT)
 
 
-def ahead(parts, nbytes=1000, fetch=lambda start, stop: CONTENT[start:stop]):
+def ahead(parts, nbytes=1000, fetch=lambda start, stop: CONTENT[start:stop], most=3):
     file = AheadFile(Source(CONTENT), fetch)
-    file.expect(parts, nbytes, LIMIT)
+    file.expect(parts, nbytes, LIMIT, most)
     return file
 
 
@@ -153,3 +159,92 @@ def test_a_store_that_gives_other_bytes_is_a_fault_of_it():
         with pytest.raises(OSError, match="10000 bytes of 1000 from 0 on"):
             file.read(1000)
         assert file.read(1000) == CONTENT[:1000]  # from the file itself
+
+
+def test_no_more_is_held_than_was_said():
+    parts = [Extent(start, start + 500) for start in range(0, 10_000, 500)]
+    with ahead([*parts[::2], *parts[1::2]]) as file:  # parts in between are never read
+        for part in parts[1::2]:
+            file.seek(part.start)
+            assert file.read(500) == CONTENT[part.start : part.stop]
+            assert len(file._held) <= 3
+    assert not BUDGET.taken
+
+
+def test_what_is_far_from_its_turn_is_read_by_itself():
+    parts = [Extent(start, start + 10) for start in range(0, 10_000, 10)]
+    asked = []
+
+    def fetch(start, stop):
+        asked.append(start)
+        return CONTENT[start:stop]
+
+    with ahead(parts, 10, fetch) as file:
+        file.seek(9000)
+        assert file.read(1000) == CONTENT[9000:]
+        file.seek(0)
+        assert file.read(9000) == CONTENT[:9000]
+    assert sorted(asked) == list(range(0, 9000, 10))
+
+
+def test_a_dictionary_comes_with_the_first_pages_of_its_column(tmp_path):
+    path = tmp_path / "wide.parquet"
+    random = np.random.default_rng(3)
+    pq.write_table(pa.table({name: random.normal(size=3000) for name in "abc"}), path)
+    metadata, size = pq.read_metadata(path), path.stat().st_size
+    found = extents(metadata, ["a", "b", "c"], Coming(range(1), ["a", "b", "c"], 0), 1000, size)
+    pages = [metadata.row_group(0).column(number).data_page_offset for number in range(3)]
+    assert pages[0] > 20_000  # values are unique, and all in the dictionary
+    first = [next(place for place in found if place.stop > each) for each in pages]
+    places = [found.index(each) for each in first]
+    assert places == sorted(places)
+    assert found[: places[0]] == sorted(part for part in found if part.stop <= pages[0])
+
+
+def test_names_with_dots_are_no_parts_of_others(tmp_path):
+    path = tmp_path / "dots.parquet"
+    pq.write_table(pa.table({"a": [1.0], "a.b": [2.0], "c": [[1.0, 2.0]]}), path)
+    metadata, names = pq.read_metadata(path), ["a", "a.b", "c"]
+    for number, name in enumerate(names):
+        (found,) = extents(metadata, names, Coming(range(1), [name], 0), 1 << 20, 1 << 20)
+        assert (
+            found.stop - found.start == metadata.row_group(0).column(number).total_compressed_size
+        )
+
+
+@pytest.mark.parametrize("lie", [(4, 1 << 60), (-8, 50), (60, -1), (4, 70)])
+def test_of_a_file_that_lies_nothing_is_fetched_ahead(lie):
+    def column(start, size):
+        return SimpleNamespace(
+            path_in_schema="a",
+            data_page_offset=start,
+            has_dictionary_page=True,
+            dictionary_page_offset=0,
+            total_compressed_size=size,
+        )
+
+    def of(*columns):
+        group = SimpleNamespace(num_columns=len(columns), column=lambda i: column(*columns[i]))
+        metadata = SimpleNamespace(num_row_groups=1, row_group=lambda i: group)
+        return extents(metadata, ["a"], Coming(range(1), ["a"], 0), 100, 1000)
+
+    assert of((50, 40)) == [(50, 90)]
+    assert of((50, 40), lie) == []
+
+
+def test_a_file_that_is_written_again_gives_no_mixed_rows(tmp_path, far, monkeypatch):
+    plain = File._fetch_range
+
+    def checked(self, start, end):
+        if Path(self.path).stat().st_mtime_ns != self.details["mtime"]:
+            raise OSError("pre-conditions failed")
+        return plain(self, start, end)
+
+    monkeypatch.setattr(File, "_fetch_range", checked)
+    path = written(tmp_path, rows=200_000, files=1).replace("*", "0")
+    stream = open_parquet(f"distant://{path}", ["a", "gaps"]).segment(0, 3).stream()
+    next(stream)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(SourceError, match="pre-conditions"):
+        list(stream)
+    assert not BUDGET.taken

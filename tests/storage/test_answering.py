@@ -81,6 +81,22 @@ def test_servers_that_cannot_be_reached_are_named(server, refusing, monkeypatch)
     assert no_server("https://nowhere.example/x", None) == "the name nowhere.example is not known"
 
 
+def test_a_name_that_can_be_none_is_not_known_and_one_that_may_be_is_left(monkeypatch):
+    long = "a" * 70
+    assert no_server(f"https://{long}.example/x", None) == f"the name {long}.example is not known"
+
+    def later(*asked, **named):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", later)
+    assert no_server("https://nowhere.example/x", None) is None
+
+
+def test_who_asks_may_be_told_by_the_configuration_of_fsspec(server, monkeypatch):
+    monkeypatch.setenv("FSSPEC_HTTP", '{"headers": {"Authorization": "Bearer x"}}')
+    assert not none_of([f"{server}/no.csv"], None)
+
+
 @pytest.mark.parametrize(
     "url", ["memory://a.csv", "file:///a.csv", "gs://b/a.csv", "http://h:x/a.csv"]
 )

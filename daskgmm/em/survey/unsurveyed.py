@@ -59,11 +59,11 @@ class Reaching(Generic[Result]):
 
     def _watched(self, blocks: Iterator[Block], reach: Array) -> Iterator[Block]:
         for block in blocks:
-            x = block.x[:, self.columns].astype(np.float64)
-            if block.weights is not None:
-                x = x[block.weights > 0]
-            ends = np.fmax.reduce(x, initial=0.0), -np.fmin.reduce(x, initial=0.0)
-            np.maximum(reach, np.maximum(*ends), out=reach)
+            counted = slice(None) if block.weights is None else block.weights > 0
+            for place, column in enumerate(self.columns):  # a copy of one at most
+                x = block.x[counted, column]
+                ends = np.fmax.reduce(x, initial=0), np.fmin.reduce(x, initial=0)
+                reach[place] = max(reach[place], float(ends[0]), -float(ends[1]))
             yield block
 
 

@@ -36,16 +36,15 @@ NAMES = "OUST"
 def numbers_of(names: NDArray[Any]) -> Array:
     """Return a number from 0 to 2^53 for each name, the same for equal ones; NaN for a missing one.
 
-    Objects that are all numbers stay these.
+    Objects that are numbers stay these, whatever comes with them: a chunk does not know of others.
     """
-    flat = np.asarray(names).reshape(-1)
+    flat = np.asarray(names).reshape(-1).astype(object)
     missing = np.asarray(pd.isna(flat))
-    known = flat[~missing].astype(object)
-    numbers = np.full(len(flat), np.nan)
-    if all(isinstance(value, (int, float, np.number)) for value in known):
-        numbers[~missing] = known.astype(np.float64)
-    else:
-        numbers[~missing] = pd.util.hash_array(known) >> np.uint64(UNUSED_BITS)
+    counted = np.array([isinstance(value, (int, float, np.number)) for value in flat], bool)
+    counted &= ~missing
+    numbers, texts = np.full(len(flat), np.nan), ~(counted | missing)
+    numbers[counted] = flat[counted].astype(np.float64)
+    numbers[texts] = pd.util.hash_array(flat[texts]) >> np.uint64(UNUSED_BITS)
     return numbers.reshape(np.shape(names))
 
 

@@ -100,10 +100,9 @@ class Predictor:
 
     @property
     def digest(self) -> str:
-        """A digest of all that predictions depend on."""
+        """A digest of all that predictions depend on, but the seed."""
         missing = self.transform.drop_missing, self.transform.marginalise
-        seed = () if self.seed is None else (self.seed,)
-        return plain_digest((self.density_digest, missing, self.clusters, *seed))
+        return plain_digest((self.density_digest, missing, self.clusters))
 
     @property
     def density_digest(self) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from daskgmm.companions import ALONE, Companions
@@ -44,12 +45,13 @@ class GroupsInMemory:
             )
         if n_rows is None:
             raise _not_numbered()
-        self._groups = plain(groups, "groups")
-        if self._groups.shape != (n_rows,):
+        values = plain(groups, "groups")
+        if values.shape != (n_rows,):
             raise ValueError(
-                f"groups has shape {self._groups.shape} and X has {counted(n_rows, 'row')}; give "
-                "one a row."
+                f"groups has shape {values.shape} and X has {counted(n_rows, 'row')}; give one a "
+                "row."
             )
+        self._groups = _known(values)
         if len(np.unique(self._groups)) < 2:
             raise ValueError(ALIKE)
 
@@ -101,7 +103,7 @@ class GroupsBesideRows:
     def _read(self, index: NDArray[np.int64]) -> NDArray[Any]:
         """Return the groups of rows whose numbers ascend."""
         with closing(Dataset.of(self._groups, ALONE, 1, 1)) as data:
-            parts = list(map_batches(data, partial(_picked, index), name="daskgmm-groups"))
+            parts = list(map_batches(data, partial(_picked, index), name="daskgmm_groups"))
         return np.concatenate(parts)
 
 
@@ -131,6 +133,15 @@ def _picked(index: NDArray[np.int64], batch: Batch, blocks: Iterator[Block]) -> 
         found.append(some)
         first += len(block.x)
     return np.concatenate(found)
+
+
+def _known(groups: NDArray[Any]) -> NDArray[Any]:
+    """Return groups that can be ordered; raise `DataError` if some are missing."""
+    missing = pd.isna(groups) if groups.dtype.kind in "fMO" else np.zeros(len(groups), bool)
+    if missing.any():
+        raise DataError(f"groups is missing in row {int(np.argmax(missing))}, and {GROUPS_ARE}.")
+    # Numbers and texts together have no order.
+    return np.asarray(pd.factorize(groups)[0]) if groups.dtype.kind == "O" else groups
 
 
 def _some_of(n_rows: int) -> NDArray[np.int64]:

@@ -18,8 +18,10 @@ def has_its_prior(mixture: Any) -> bool:
     ended = mixture._ended_with
     if ended is None:
         return True
-    density = Objective.of(mixture._settings(), mixture.n_features_in_).density
-    return ended.density is None or ended.density == density
+    now = Objective.of(mixture._settings(), mixture.n_features_in_)
+    if None in (ended.prior, now.prior):
+        return bool(ended.prior == now.prior)
+    return ended.density is None or ended.density == now.density
 
 
 def prior_scores(

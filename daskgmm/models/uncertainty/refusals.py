@@ -100,7 +100,6 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
 
 def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> str | None:
     """Return why a mixture has no standard errors, and what to do; None if it has."""
-    ended = mixture._ended_with
     if parameters.log_weights is not None:
         return (
             "a variational posterior says itself how uncertain its parameters are. A "
@@ -132,10 +131,10 @@ def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any
             "Those of full, tied, diag, spherical, EEI and EII have standard errors: fit one of "
             f"these, or {BOOTSTRAP}"
         )
-    if ended is not None and ended.prior is not None and not has_its_prior(mixture):
+    if not has_its_prior(mixture):
         return (
-            "it was fitted with a prior that is not its setting any more, so that nothing tells "
-            "its objective. Set it as in the fit, or fit again"
+            "its prior is not that of its fit any more, so that nothing tells its objective. Set "
+            "it as in the fit, or fit again"
         )
     return None
 

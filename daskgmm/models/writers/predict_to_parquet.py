@@ -14,6 +14,7 @@ from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting
 from daskgmm.models.writers.tally import Tally
+from daskgmm.models.writers.unlike import SEED
 from daskgmm.models.writers.writing import n_counts
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
@@ -46,6 +47,7 @@ class ParquetJob(Job):
         """Digests of the model, the columns that are written, and the rows."""
         return {
             "model": self.predictor.digest,
+            SEED: self.predictor.seed,
             "columns": plain_digest((str(self._writing.schema), *self.outputs.classes)),
             "rows": rows_digest(self.table.rows),
             "source": plain_digest(self.table.mark),

@@ -15,6 +15,7 @@ from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.cutting import Cut, CutRows, cut_rows
 from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.tally import Tally
+from daskgmm.models.writers.unlike import SEED
 from daskgmm.models.writers.writing import GridWriting, Joining, Putting, RowWriting, n_counts
 from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.passes.batches import aligned
@@ -60,6 +61,7 @@ class ZarrJob(Job):
         ]
         return {
             "model": self.predictor.digest,
+            SEED: self.predictor.seed,
             "outputs": plain_digest(arrays),
             "layout": plain_digest((layout.dims, layout.shape, layout.chunks, layout.shards)),
             "coordinates": _of_coordinates(self.cut.template),

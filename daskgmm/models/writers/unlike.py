@@ -11,10 +11,11 @@ from daskgmm.storage.address import Address
 WRITES = "writes"
 """Name of the arrays or columns that a run writes, in its journal."""
 
-BATCHES, VALUES = "batches", "values"
+BATCHES, SEED, VALUES = "batches", "random_state", "values"
 
 DIFFERENT = {
     "model": "another model",
+    SEED: "another random_state (--seed)",
     "outputs": "other outputs",
     "columns": "other outputs or keys",
     "layout": "other chunks, shards or dimensions",

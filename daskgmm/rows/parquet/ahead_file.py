@@ -7,8 +7,10 @@ ask for is known from the footer, and their order nearly: all columns at the sam
 from __future__ import annotations
 
 import io
+import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +18,10 @@ from daskgmm.rows.ahead import fetched
 
 Fetch = Callable[[int, int], bytes]
 """Returns the bytes of a file from a first to a last one (exclusive); several threads call it."""
+
+STORED_PAGE_BYTES = 1 << 20
+"""Bytes of a page, as most writers cut them: Arrow asks for so many of a column one after another,
+and those of all columns that come meanwhile are held."""
 
 
 class Extent(NamedTuple):
@@ -53,18 +59,19 @@ class AheadFile(io.RawIOBase):
         self._starts: list[int] = []
         self._extents: list[Extent] = []
         self._results: Generator[bytes] | None = None
-        self._order: Iterator[Extent] = iter(())
+        self._due: set[Extent] = set()
+        self._coming: deque[Extent] = deque()
         self._held: dict[Extent, bytes] = {}
-        self._waited: set[Extent] = set()
+        self._most = 0
 
-    def expect(self, extents: Sequence[Extent], nbytes: int, limit: int) -> None:
+    def expect(self, extents: Sequence[Extent], nbytes: int, limit: int, most: int) -> None:
         """Fetch these extents from the next read of one on, in this order, ahead of reads.
 
-        They are of `nbytes` each at most; they do not overlap, and are read once.
+        They are of `nbytes` each at most; they do not overlap, and are read once. At most `most`
+        that came are held: of more, the first that came is fetched again when it is read.
         """
-        reads = (partial(self._fetched, extent) for extent in extents)
-        self._results, self._order = fetched(reads, nbytes, limit), iter(extents)
-        self._extents, self._waited = sorted(extents), set(extents)
+        self._results = fetched(self._reads(extents), nbytes, limit)
+        self._extents, self._due, self._most = sorted(extents), set(extents), max(1, most)
         self._starts = [extent.start for extent in self._extents]
 
     def readable(self) -> bool:
@@ -106,32 +113,52 @@ class AheadFile(io.RawIOBase):
             raise OSError(f"the store gave {len(found)} bytes of {wanted} from {extent.start} on")
         return found
 
+    def _reads(self, extents: Sequence[Extent]) -> Iterator[Callable[[], bytes]]:
+        """Yield what fetches each extent, but those that were read before their turn."""
+        for extent in extents:
+            if extent in self._due:
+                self._due.remove(extent)
+                self._coming.append(extent)
+                yield partial(self._fetched, extent)
+
     def _expected(self, stop: int) -> bytes | None:
         """Return bytes from the position on, of the extent that holds it; None if none does."""
         place = bisect_right(self._starts, self._position) - 1
         if place < 0 or self._position >= self._extents[place].stop:
             return None
         extent = self._extents[place]
-        while self._results is not None and extent in self._waited:
-            came = next(self._order)
-            self._waited.remove(came)
-            try:
-                self._held[came] = next(self._results)
-            except Exception:
-                self._waited.clear()  # no more come
-                raise
+        while extent in self._coming or (extent in self._due and len(self._held) < self._most):
+            self._receive()
         found = self._held.get(extent)
-        if found is None:  # it was read already
+        if found is None:  # its turn has not come, or it was read already
             return None
         if stop >= extent.stop:
             del self._held[extent]
         return found[self._position - extent.start : stop - extent.start]
 
+    def _receive(self) -> None:
+        """Hold the next extent that comes."""
+        assert self._results is not None, "some are due"
+        try:
+            found = next(self._results)
+        except Exception:
+            self._due.clear()  # no more come
+            self._coming.clear()
+            raise
+        while len(self._held) >= self._most:
+            del self._held[next(iter(self._held))]
+        self._held[self._coming.popleft()] = found
+
     def _unexpected(self, stop: int) -> bytes:
-        """Return bytes from the position on, up to the next extent that is expected."""
-        place = bisect_right(self._starts, self._position)
-        if place < len(self._starts):
-            stop = min(stop, self._starts[place])
+        """Return bytes from the position on, up to the next extent that comes or is held."""
+        place = max(0, bisect_right(self._starts, self._position) - 1)
+        while place < len(self._starts) and self._starts[place] < stop:
+            extent = self._extents[place]
+            if extent.start > self._position and (extent in self._held or extent in self._coming):
+                stop = extent.start
+            elif extent.stop > self._position:
+                self._due.discard(extent)
+            place += 1
         self._source.seek(self._position)
         found: bytes = self._source.read(stop - self._position)
         return found
@@ -146,32 +173,67 @@ class AheadFile(io.RawIOBase):
         super().close()
 
 
-def extents(metadata: Any, coming: Coming, nbytes: int) -> list[Extent]:
+def held_parts(nbytes: int) -> int:
+    """Return the most parts of `nbytes` that are held of a column, as others may be: a page."""
+    return -(-STORED_PAGE_BYTES // nbytes)
+
+
+def extents(
+    metadata: Any, names: Collection[str], coming: Coming, nbytes: int, size: int
+) -> list[Extent]:
     """Return what Arrow reads of columns, `nbytes` at a time, in the order in which it is due.
 
-    Row group by row group, each column's parts come at even distances.
+    Row group by row group: the dictionaries with the first pages, as a value needs all of its
+    dictionary; then each column's parts come at even distances. A file that lies has none.
+
+    Parameters
+    ----------
+    metadata : pyarrow.parquet.FileMetaData
+    names : collection of str
+        All columns of the file: a name may have dots, as the path of a part of a column has.
+    coming : Coming
+    nbytes : int
+    size : int
+        Bytes of the file.
     """
     found = []
     for group in coming.groups:
         if group >= metadata.num_row_groups:
             break
         due = []
-        for number, whole in enumerate(_column_chunks(metadata.row_group(group), coming.columns)):
+        for number, (whole, pages) in enumerate(
+            _column_chunks(metadata.row_group(group), names, coming.columns)
+        ):
+            if not 0 <= whole.start <= whole.stop <= size:
+                return []
             length = max(1, whole.stop - whole.start)
             for start in range(whole.start, whole.stop, nbytes):
                 part = Extent(start, min(start + nbytes, whole.stop))
-                due.append(((start - whole.start) / length, number, part))
+                due.append((max(0, start - pages) / length, number, part))
         found += [part for _, _, part in sorted(due)]
-    return found
+    ordered = sorted(found)
+    overlap = any(one.stop > other.start for one, other in itertools.pairwise(ordered))
+    return [] if overlap else found
 
 
-def _column_chunks(group: Any, columns: Iterable[str]) -> Iterator[Extent]:
+def _column_chunks(
+    group: Any, names: Collection[str], columns: Sequence[str]
+) -> Iterator[tuple[Extent, int]]:
+    """Yield the bytes of columns, and where the pages behind a dictionary begin."""
     wanted = set(columns)
     for number in range(group.num_columns):
         column = group.column(number)
-        if column.path_in_schema.split(".")[0] not in wanted:
+        if _name_of(column.path_in_schema, names) not in wanted:
             continue
-        start = column.data_page_offset
-        if column.has_dictionary_page:
+        start = pages = column.data_page_offset
+        # Some writers leave 0 for the place of a dictionary, as Arrow knows.
+        if column.has_dictionary_page and column.dictionary_page_offset > 0:
             start = min(start, column.dictionary_page_offset)
-        yield Extent(start, start + column.total_compressed_size)
+        yield Extent(start, start + column.total_compressed_size), pages
+
+
+def _name_of(path: str, names: Collection[str]) -> str | None:
+    """Return the column that a path is of: the longest of the names that it begins with."""
+    parts = path.split(".")
+    begins = (".".join(parts[:stop]) for stop in range(len(parts), 0, -1))
+    return next((begin for begin in begins if begin in names), None)

@@ -11,10 +11,11 @@ from typing import Any
 
 from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from daskgmm.errors import SourceError
 from daskgmm.names import PARQUET_SUFFIXES
-from daskgmm.rows.parquet.ahead_file import AheadFile, Coming, extents
+from daskgmm.rows.parquet.ahead_file import AheadFile, Coming, Fetch, extents, held_parts
 from daskgmm.rows.parquet.table_formats import tables_above
 from daskgmm.rows.tables.requiring import require
 from daskgmm.storage.address import Address
@@ -85,16 +86,31 @@ def opened_version(
         # Read-ahead of fsspec would fetch megabytes again at the begin of each column.
         opened = system.open(path, "rb", cache_type="none")
         is_known = coming is not None and getattr(opened, "size", None) is not None
-        source = AheadFile(opened, partial(_bytes_of, system, path)) if is_known else opened
+        source = AheadFile(opened, _fetch_of(opened, system, path)) if is_known else opened
     with source:
         parquet = require("pyarrow.parquet")
         with parquet.ParquetFile(
             source, buffer_size=buffer_size, pre_buffer=False, page_checksum_verification=True
         ) as file:
             if coming is not None and isinstance(source, AheadFile):
-                due = extents(file.metadata, coming, buffer_size)
-                source.expect(due, buffer_size, coming.limit)
+                names = set(file.schema_arrow.names)
+                due = extents(file.metadata, names, coming, buffer_size, opened.size)
+                most = len(coming.columns) * held_parts(buffer_size)
+                source.expect(due, buffer_size, coming.limit, most)
             yield file, _version(opened, path)
+
+
+def _fetch_of(opened: Any, system: Any, path: str) -> Fetch:
+    """Return what fetches bytes of an opened file, at best as it reads them itself.
+
+    It alone knows which version of the file was opened: of another one nothing may come.
+    """
+    kind = type(opened)
+    own = isinstance(opened, AbstractBufferedFile)
+    if own and kind._fetch_range is not AbstractBufferedFile._fetch_range:
+        fetch: Fetch = opened._fetch_range
+        return fetch
+    return partial(_bytes_of, system, path)
 
 
 def _bytes_of(system: Any, path: str, start: int, stop: int) -> bytes:

@@ -123,11 +123,10 @@ class ParquetRows(Rows):
         """Return the peak memory of a block: its batch, a copy, and pages of each column."""
         group = int(self.lengths.max(initial=0)) * self.row_nbytes
         block = min(group, self.query.block_rows * self.row_nbytes)
-        fetched = self.query.buffer_size * (2 if self.ahead else 1)  # for Arrow, and by it
-        pages = len(self.query.columns) * (PAGE_BYTES + fetched)
+        pages = len(self.query.columns) * (PAGE_BYTES + self.query.fetched_nbytes)
         listed = sum(column.width for column in self.query.features if column.length is not None)
         of_lists = listed / self.n_features * (LIST_COPIES + LIST_BYTES / self.dtype.itemsize)
-        return 3.0 + min(2 * group, pages) / max(1, block) + of_lists
+        return 3.0 + min((3 if self.ahead else 2) * group, pages) / max(1, block) + of_lists
 
 
 def open_parquet(

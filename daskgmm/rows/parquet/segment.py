@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.checks.naming import listed
-from daskgmm.rows.parquet.ahead_file import Coming
+from daskgmm.rows.parquet.ahead_file import Coming, held_parts
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.retries import retried_stream
@@ -90,6 +90,12 @@ class Query:
         """Stored bytes of a column that are fetched at a time."""
         share = STORED_BYTES // len(self.columns)
         return min(max(share, LEAST_STORED_BYTES), MOST_STORED_BYTES)
+
+    @property
+    def fetched_nbytes(self) -> int:
+        """Stored bytes of a column that are held: by Arrow, and those that came ahead."""
+        parts = 1 + (held_parts(self.buffer_size) if self.ahead else 0)
+        return parts * self.buffer_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class TextColumn(Texts):
         self.lengths, self.in_process = rows.lengths, rows.in_process
         self.block_rows = self._query.block_rows
         block = min(int(self.lengths.max(initial=0)), self.block_rows)
-        page = (PAGE_BYTES + self._query.buffer_size) / max(1, block)
+        page = (PAGE_BYTES + self._query.fetched_nbytes) / max(1, block)
         self.read_copies = 1.0 + (3 * CARRIED_BYTES + page) / self.dtype.itemsize
 
     def among(self, names: tuple[str, ...]) -> TextColumn:
