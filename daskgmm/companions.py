@@ -31,6 +31,12 @@ def entry_of(argument: str) -> str:
     return ENTRIES.get(argument, "entry")
 
 
+def entries_of(argument: str) -> str:
+    """Return the word for entries of an argument."""
+    one = entry_of(argument)
+    return "entries" if one == "entry" else f"{one}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Companions(Generic[Part]):
     """A part for each companion of rows that is given: rows, segments, streams or arrays.

@@ -15,6 +15,11 @@ from daskgmm.cli.reporting import fitted_to
 from daskgmm.errors import DaskGMMError
 from daskgmm.storage.local import shortage
 
+STORE_LIBRARIES = (
+    "aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "obstore", "s3fs",
+)  # fmt: skip
+"""What opens stores: errors of their own kinds tell of a store, and are no bug here."""
+
 
 def advice(error: Exception) -> str:
     """Return what to tell the user about an error."""
@@ -26,6 +31,11 @@ def advice(error: Exception) -> str:
         return f"{short.what.capitalize()}: {error}. {again}"
     if isinstance(error, (DaskGMMError, ValueError, OSError)):
         return str(error) or type(error).__name__
+    if type(error).__module__.partition(".")[0] in STORE_LIBRARIES:
+        return (
+            f"{type(error).__name__}: {str(error).rstrip('. ')}. A store could not be reached, or "
+            "refused. Check the address, its options and the connection, and run the command again."
+        )
     return (
         f"{type(error).__name__}: {error}\nThis is a bug in daskgmm. Please report it, with the "
         "command and what it shows when the variable DASKGMM_TRACEBACK=1 is set."

@@ -63,6 +63,7 @@ def check_places(params: Iterable[click.Parameter], given: Mapping[str, Any]) ->
         if isinstance(param.type, NewPlace):
             for path in _paths(given, param):
                 _check_new(param.type, path, read, overwrite=bool(given.get("overwrite")))
+                _check_server(path, given.get("storage_options"))
 
 
 def _paths(given: Mapping[str, Any], param: click.Parameter) -> list[str]:
@@ -97,13 +98,18 @@ def _check_url(path: str, options: StorageOptions | None) -> None:
         places = [url.child(name) for name in ZARR_METADATA]
     else:
         return
-    if reason := no_server(path, options):
-        raise SourceError(f"{url} cannot be opened: {reason}. {CHECK}")
+    _check_server(path, options)
     if not none_of((place.url for place in places), options):
         with url.explain(SourceError, f"{url} cannot be opened", CHECK):
             if any(place.exists() for place in places):
                 return
     raise SourceError(f"{url} does not exist, or its server does not answer. {CHECK}")
+
+
+def _check_server(path: str, options: StorageOptions | None) -> None:
+    """Raise if no server answers at a URL."""
+    if "://" in path and (reason := no_server(path, options)):
+        raise SourceError(f"{Address.of(path, options)} cannot be opened: {reason}. {CHECK}")
 
 
 def _check_new(kind: NewPlace, path: str, read: Iterable[str], *, overwrite: bool) -> None:

@@ -230,8 +230,12 @@ def _classes(labels: Sequence[Any]) -> list[tuple[str, str]]:
 
 def _state(source: Source) -> tuple[str, str]:
     """Return whether predictions are whole."""
-    whole = left_behind(source.address) is None
-    return "state", "whole" if whole else "NOT whole: the run that writes them has not ended"
+    left = left_behind(source.address)
+    if left is None:
+        return "state", "whole"
+    if source.address.path is None:  # it is written where it stays
+        return "state", "NOT whole: the run that writes them has not ended"
+    return "state", f"whole; {left} holds what another run has written so far, which has not ended"
 
 
 def _group(group: zarr.Group, source: Source, look: Look) -> str:

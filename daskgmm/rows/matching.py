@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from daskgmm.companions import WEIGHTS, entry_of
+from daskgmm.companions import WEIGHTS, entries_of, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.readers import remedy
@@ -30,7 +30,7 @@ def check_matched(rows: Rows, weights: Any, name: str = WEIGHTS) -> None:
         raise DataError(
             f"X has {counted(unknown, 'chunk')} of unknown length, of {len(rows.lengths)} in all, "
             f"so {name} cannot be matched to them. Make it a column of the data frame, "
-            f"and give its name; give {entry_of(name)}s of Dask that are chunked like X; or "
+            f"and give its name; give {entries_of(name)} of Dask that are chunked like X; or "
             f"{FIND_LENGTHS}."
         )
     check_count(weights.shape, rows.n_rows, name)
@@ -69,7 +69,7 @@ def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
         raise DataError(
             f"{name} is cut into {counted(len(table.lengths), 'row group')} and X into "
             f"{counted(len(rows.lengths), 'chunk')}, at other rows. Give an array of "
-            f"{entry_of(name)}s, or store them as a column beside the features, and give its name."
+            f"{entries_of(name)}, or store them as a column beside the features, and give its name."
         )
     return _flat(table) if table.columns is None else table.column(table.columns[0])
 

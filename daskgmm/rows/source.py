@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
-from daskgmm.companions import WEIGHTS, entry_of
+from daskgmm.companions import WEIGHTS, entries_of
 from daskgmm.errors import EntryError, SourceError
 from daskgmm.readers import remedy
 from daskgmm.rows.checks.naming import neither
@@ -187,7 +187,7 @@ class Source(ABC):
         except SourceError as error:
             if self.path is None or not rows.all_columns:
                 raise
-            what = f"{entry_of(name)}s: {error}"
+            what = f"{entries_of(name)}: {error}"
             raise neither(name, self.path, rows.all_columns, what) from error
 
     def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:

@@ -8,7 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from daskgmm.companions import WEIGHTS, entry_of
+from daskgmm.companions import WEIGHTS, entries_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.checks.refusals import kind_of
@@ -129,7 +129,7 @@ class Parts(Memory):
             given = f"a list of {len(rows.parts)}" if rows.parts else "a single array"
             raise DataError(
                 f"{name} is a list of {counted(len(self.x), 'array')}, but X is {given}; give one "
-                f"array of {entry_of(name)}s for each element of X, or one array for all rows."
+                f"array of {entries_of(name)} for each element of X, or one array for all rows."
             )
         pairs = zip(self.parts, rows.parts, strict=True)
         return ConcatenatedRows([weights.weights(part, name) for weights, part in pairs])

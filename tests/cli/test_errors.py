@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier
+from daskgmm.cli.advice import advice
 from tests.cli.data import clusters
 
 ERRORS = ("errors", "model.json", "x.parquet")
@@ -142,3 +143,13 @@ def test_labels_of_a_mixture_are_numbers_and_groups_may_be_texts(call, model):
     ):  # fmt: skip
         said = " ".join(call(*ERRORS, f"--{option}", column).stderr.split())
         assert f"{option} is the column '{column}', which holds {words}" in said
+
+
+@pytest.mark.parametrize("module", ["botocore.exceptions", "obstore.exceptions"])
+def test_errors_of_stores_are_no_bugs(module):
+    """Their libraries have kinds of their own, which are neither `OSError` nor ours."""
+    kind = type("EndpointConnectionError", (Exception,), {"__module__": module})
+    told = advice(kind("Could not connect to the endpoint."))
+    assert "the endpoint. A store could not be reached, or refused. Check the address" in told
+    assert "bug" not in told
+    assert "bug" in advice(TypeError("of ours"))

@@ -65,6 +65,12 @@ def test_predictions_begin_anew_only_if_they_may_and_say_so(folder, call, model,
     assert "wrote with other outputs (label)." in refused.stderr
     assert "--overwrite" in refused.stderr
     again = call(*other, "--overwrite")
+    assert call("info", "out.zarr").stdout.rstrip().endswith("state        whole")
+    with dask.config.set(num_workers=1), pytest.raises(KeyboardInterrupt):
+        model.predict_to_zarr("pieces.parquet", "out.zarr", ["label"], overwrite=True, **asked)
+    beside = call("info", "out.zarr").stdout  # what is there is as whole as before
+    assert "whole; " in beside
+    assert "out.zarr.partial holds what another run has written so far" in beside
     assert again.exit_code == 0
     assert again.stderr.startswith("beginning anew: nothing goes on from what an earlier run left")
 

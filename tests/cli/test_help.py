@@ -96,6 +96,7 @@ LIGHT = {"numpy", "pyarrow", "fsspec"}
                 "convert t.csv -o old.parquet": "old.parquet exists",
                 "info http://127.0.0.1:1/x.zarr": "127.0.0.1:1 refuses connections",
                 "info s3://b/x.zarr --storage-option endpoint_url=http://127.0.0.1:1": "refuses",
+                "fit x.npy -k 2 -o http://127.0.0.1:1/new.json": "127.0.0.1:1 refuses connections",
             },
         ),
         (

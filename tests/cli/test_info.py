@@ -167,6 +167,8 @@ def test_a_checkpoint_of_a_sweep(folder, call, told):
     assert "s.json: checkpoint of a sweep, which is not a model yet" in text
     assert "1, 2 components, full" in text
     assert "models converged" in text
+    fit = call("fit", "rows.zarr", "-k", 2, "--checkpoint", "s.json", "-o", "fit.json").stderr
+    assert "s.json is not of the same kind: it is of a sweep, and this is a fit" in fit
 
 
 def unusable(kind, x, path):

@@ -55,6 +55,9 @@ RUN = re.compile(rb'"run": "([0-9a-f]{32})"')
 KERNEL = "kernel"
 """Name of the back end among the versions; checkpoints that lack it were written with NumPy's."""
 
+RUNS = {"State": "a fit", "SweepState": "a sweep"}
+"""What the states of each class are of, for messages."""
+
 RECORDS: dict[str, type] = {}
 """The records that a checkpoint is made of, by name."""
 
@@ -178,8 +181,9 @@ class Checkpoint(Generic[Kept]):
         found = str(document["state"].get("value", {}).get("record", self._kind.__name__))
         if found != self._kind.__name__:
             raise CheckpointError(
-                f"The checkpoint {self._address} is not of the same kind: it holds a {found}, "
-                f"and what goes on is a {self._kind.__name__}. Give another path."
+                f"The checkpoint {self._address} is not of the same kind: it is of "
+                f"{RUNS.get(found, 'something else')}, and this is "
+                f"{RUNS.get(self._kind.__name__, 'another thing')}. Give another path."
             )
 
     def save(self, state: Kept, listen: Listener) -> None:

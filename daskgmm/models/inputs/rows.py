@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from daskgmm.companions import ALONE, Companions, entry_of
+from daskgmm.companions import ALONE, Companions, entries_of
 from daskgmm.errors import DataError
 from daskgmm.readers import remedy
 from daskgmm.rows.arrays import ArrayRows
@@ -92,7 +92,7 @@ def _beside_grid(grid: Labelled, rows: Rows, beside: Companions[Source]) -> Comp
         if len(grid.dims) > 1:
             raise DataError(
                 f"{name} is not a DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
-                f"whose points come block by block. Give {entry_of(name)}s names for their "
+                f"whose points come block by block. Give {entries_of(name)} names for their "
                 f"dimensions: xarray.DataArray({name}, dims=...)."
             )
         return part.weights(rows, name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 
-from daskgmm.companions import WEIGHTS, entry_of
+from daskgmm.companions import WEIGHTS, entries_of, entry_of
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.layout import check_real
@@ -111,7 +111,7 @@ class Labelled:
         if wrong:
             raise DataError(
                 f"{name} and X differ in their coordinates along {listed(wrong)}, so "
-                f"{entry_of(name)}s cannot be matched to rows. Align them first, for example with "
+                f"{entries_of(name)} cannot be matched to rows. Align them first, for example with "
                 f"{entry_of(name)}.reindex_like(X)."
             )
         check_real(weight.dtype, name)
