@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
+from daskgmm.em.checkpoints.wording import differences
 from daskgmm.errors import CheckpointError
 from daskgmm.readers import of_commands
 
@@ -90,3 +91,13 @@ def test_those_of_a_posterior_too(tmp_path):
     differ, found = told(*settings, BayesianGaussianMixture)
     differ(tmp_path / "c")
     assert found == ["weight_concentration_prior was 0.1 and is not given"]
+
+
+def test_values_that_differ_because_of_a_setting_are_not_told_as_well():
+    before = {"drop_missing": True, "marginalise": True, "columns of X": 4, "values of X": "a"}
+    assert differences(before, {**before, "marginalise": False, "values of X": "b"}) == (
+        "missing was 'marginalise' and is 'drop'"
+    )
+    found = differences(before, {**before, "columns of X": 3, "values of X": "b"})
+    assert found == "columns of X was 4 and is 3"
+    assert "values of X" in differences(before, {**before, "values of X": "b"})

@@ -14,6 +14,9 @@ from daskgmm.readers import remedy
 
 LABELLING = "labelling"
 
+OF_OTHER_VALUES = ("missing", "columns of ", "chunks of ")
+"""Beginnings of what the values that are compared depend on: of other columns they are others."""
+
 SHOWN = 60
 """Letters of a value."""
 
@@ -37,6 +40,8 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     # Values that are compared are of all that is given, which is told by itself.
     values = {name for name in names if name.startswith(VALUES)}
     follows |= values - (was.keys() & given.keys())
+    if any(name.startswith(OF_OTHER_VALUES) for name in names):
+        follows |= values
     told = [name for name in names if name not in follows] or names
     return "; ".join(_difference(name, was.get(name), given.get(name)) for name in told)
 
