@@ -185,6 +185,9 @@ def test_files_of_other_kinds_name_the_call_that_opens_them(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x.npy"])
-def test_such_files_at_a_url(name):
+def test_such_files_at_a_url(name, tmp_path):
+    (tmp_path / name).write_text("something")
     with pytest.raises(SourceError, match=r"read_csv|\.npy file at a URL"):
+        as_rows((tmp_path / name).as_uri())
+    with pytest.raises(SourceError, match="does not exist"):
         as_rows(f"file:///nowhere/{name}")
