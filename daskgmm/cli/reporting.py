@@ -81,6 +81,7 @@ def some_of(names: Iterable[str]) -> str:
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
     from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
+    from daskgmm.report.model import left_out
 
     k, d = mixture.means_.shape
     ended = "converged" if mixture.converged_ else "stopped"
@@ -91,6 +92,7 @@ def fit_report(mixture: Any, out: str) -> str:
         f"covariance, {ended} after {counted(mixture.n_iter_, 'iteration')}, "
         + ", ".join(f"{what} {value:.5f}" for what, value in likelihoods_of(mixture))
         + (f", {n_in_words(_rows_that_count(mixture), facts)}" if weighted else "")
+        + (f"; {left_out(facts, mixture.missing)}" if facts.get("missing") else "")
     )
 
 

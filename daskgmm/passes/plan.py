@@ -37,6 +37,12 @@ memory."""
 TASKS_A_THREAD = 4
 
 
+FEWER_THREADS = (
+    "workers with fewer threads (num_workers of Dask's configuration, --threads, --nthreads of "
+    "`dask worker`)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """Memory of the steps between passes, in the process that calls `fit`.
@@ -236,24 +242,30 @@ class Plan(Carded):
         if self.fits or limit is None or usable is None:
             return ""
         of = "" if usable == limit else f" of its {size(limit)}, where Dask pauses it"
-        who, steps = "A worker", ""
+        each = "for each of " if self.place.threads > 1 else "for "
+        parts = f"{size(self.thread_nbytes)} {each}{counted(self.place.threads, 'thread')}"
+        who = "A worker"
         if self.place.here:
-            who, steps = "This process", f", {size(self.steps_nbytes)} between passes"
+            who = "This process"
+            # The start keeps its memory, and of a pass and the time between two the larger counts.
+            parts = f"{size(self.start_nbytes)} for the start, {parts} in a pass or "
+            parts += f"{size(self.steps_nbytes)} between passes"
         return (
-            f"{who} would need {size(self.worker_nbytes)} and may take "
-            f"{size(usable)}{of}: {size(self.thread_nbytes)} for each of "
-            f"{counted(self.place.threads, 'thread')}{steps}, and what a process always holds. "
-            f"{self._remedy}"
+            f"{who} would need {size(self.worker_nbytes)} and may take {size(usable)}{of}: "
+            f"{parts}, sums that wait to be added, and what a process always holds. {self._remedy}"
         )
 
     @property
     def _remedy(self) -> str:
         """What makes a fit fit that does not."""
-        advice = (
-            "Use workers with fewer threads (num_workers of Dask's configuration, --threads, "
-            "--nthreads of `dask worker`), more memory, smaller chunks, or less cache (--cache)."
-        )
-        if self.place.here and self.steps_nbytes > self.worker_nbytes / 2:
+        ways = ["more memory", "smaller chunks"]
+        if self.place.threads > 1:
+            ways.insert(0, FEWER_THREADS)
+        if self.cached_batches:
+            ways.append("less cache (--cache)")
+        advice = f"Use {', '.join(ways[:-1])} or {ways[-1]}."
+        of_model = self.start_nbytes + self.steps_nbytes
+        if self.place.here and of_model > self.worker_nbytes / 2:
             advice = (
                 "Use fewer components, a structure of fewer parameters (tied, diag, ppca), or more "
                 "memory."

@@ -18,6 +18,7 @@ from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
 from daskgmm.models.settings.precision import precisions_of
+from daskgmm.names import MARGINALISE
 from daskgmm.readers import remedy
 from daskgmm.report.data import aligned, listed
 from daskgmm.rows.checks.name_lists import quoted
@@ -51,7 +52,7 @@ def describe_model(
         *_coordinates(mixture),
         *_history(mixture),
         *_criteria(mixture),
-        *_data(getattr(mixture, "fitted_on_", None) or {}),
+        *_data(getattr(mixture, "fitted_on_", None) or {}, mixture.missing),
         *_held(mixture),
         ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
@@ -162,13 +163,19 @@ def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     return [("criteria", f"{text} ({criteria['measured']})" if values else text)]
 
 
-def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def left_out(data: Mapping[str, Any], missing: str) -> str:
+    """Say how many rows a fit left out, and why, by its setting `missing`."""
+    why = "without any value" if missing == MARGINALISE else "that miss a value"
+    return f"{counted(data['missing'], 'row')} {why} left out"
+
+
+def _data(data: Mapping[str, Any], missing: str = "") -> list[tuple[str, str]]:
     """Describe the data of the fit, as far as they are known."""
     facts = []
     if data.get("rows") is not None:
         facts.append(counted(data["rows"], "row"))
     if data.get("missing"):
-        facts.append(f"{data['missing']:,} more left out, as they miss a value")
+        facts.append(left_out(data, missing))
     if data.get("weight") is not None and data["weight"] != data.get("rows"):
         facts.append(f"weight {data['weight']:,.8g}")
     facts += [str(data[name]) for name in ("dtype", "source") if data.get(name) is not None]

@@ -215,3 +215,17 @@ def test_usable_columns_are_as_before(told, tmp_path):
     text = told(unusable("x.csv", x, tmp_path))
     assert "can be fitted: --columns a,b,c" in text
     assert "not usable" not in text
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("drop", "20 rows that miss a value left out"), ("marginalise", "5 rows without any value")],
+)
+def test_rows_that_are_left_out_are_told(folder, call, told, missing, said):
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    x[:20, 0] = x[:5] = np.nan
+    np.save("gaps.npy", x)
+    fit = ("fit", "gaps.npy", "-k", 2, "--missing", missing, "-o", "m.json", "--max-iter", 5)
+    result = call(*fit)
+    assert said in result.stdout + result.stderr
+    assert said in told("m.json")

@@ -1,5 +1,7 @@
 """The plan: what a fit will cost, from data and settings, and what to do about it."""
 
+from dataclasses import replace
+
 import dask
 import dask.array as da
 import numpy as np
@@ -186,6 +188,20 @@ def test_unknown_lengths_are_said_to_be_unknown():
     planned = daskgmm.plan(x[x[:, 0] > 0], 2)
     assert planned.rows is planned.pass_nbytes is None
     assert "unknown until read" in str(planned)
+
+
+def test_a_refusal_names_what_takes_memory_and_what_takes_less(stored):
+    planned = daskgmm.plan(stored, 3)
+
+    def refusal(threads):
+        place = replace(planned.place, memory_limit=1 << 20, usable_memory=1 << 20, threads=threads)
+        return replace(planned, place=place).refusal
+
+    assert " for the start, " in refusal(2)
+    assert " for each of 2 threads in a pass or " in refusal(2)
+    assert "workers with fewer threads" in refusal(2)
+    assert " for 1 thread in a pass or " in refusal(1)
+    assert "Use more memory or smaller chunks." in refusal(1)
 
 
 @pytest.mark.slow

@@ -148,7 +148,7 @@ def test_a_small_file_is_fitted_by_path():
 def test_a_large_file_is_refused_with_the_command(monkeypatch):
     FRAME.to_csv("x.csv", index=False)
     monkeypatch.setattr("daskgmm.rows.csv.table.MOST_BYTES", 1000)
-    with pytest.raises(SourceError, match=r"x\.csv has .* MB.*daskgmm\.csv_to_parquet"):
+    with pytest.raises(SourceError, match=r"x\.csv has .* MiB.*daskgmm\.csv_to_parquet"):
         GaussianMixture(2).fit("x.csv")
 
 
@@ -277,3 +277,15 @@ def test_a_column_of_texts_is_a_target():
         )
     with pytest.raises(DataError, match="'kind', which holds text"):
         GaussianMixture(2).fit(open_data("x.csv", columns=["a", "b"]), labels="kind")
+
+
+@pytest.mark.parametrize("columns", [None, ["height", "girth"]])
+def test_texts_that_are_mostly_numbers_come_with_the_conversion(tmp_path, monkeypatch, columns):
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("height;girth;n\n1,5;2,5;3\n2,5;3,5;4\n4,1;1,2;5\n")
+    with pytest.raises(DataError) as refused:
+        open_data("t.csv", columns=columns)
+    call = "daskgmm.csv_to_parquet('t.csv', 't.parquet', decimal=',')"
+    assert str(refused.value).endswith(f" Or make numbers of 'height', 'girth': {call}.")
+    csv_to_parquet("t.csv", "t.parquet", decimal=",")
+    assert open_data("t.parquet", columns=columns).n_features == (3 if columns is None else 2)

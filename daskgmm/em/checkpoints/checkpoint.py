@@ -266,6 +266,8 @@ def read_document(address: Address) -> dict[str, Any] | None:
         content = address.read()
     if content is None:
         return None
+    if not content:
+        raise CheckpointError(_damaged(address, "it is an empty file of 0 bytes"))
     try:
         document = json.loads(content, object_pairs_hook=named_once)
     except (ValueError, RecursionError) as error:

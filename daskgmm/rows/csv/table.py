@@ -8,14 +8,18 @@ from typing import Any
 from daskgmm.errors import SourceError
 from daskgmm.readers import remedy
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.checks.naming import COLUMNS, check_among, check_numbers
+from daskgmm.rows.checks.naming import COLUMNS, NotNumbersError, check_among, check_numbers, listed
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.long_integers import long_columns
 from daskgmm.rows.tables.arrow_columns import number_type
 from daskgmm.rows.tables.frames import arrow_array
 from daskgmm.rows.tables.requiring import require
+from daskgmm.rows.tables.text_columns import converting, mostly_numbers
 from daskgmm.storage.address import Address
+
+FIRST_ROWS = 1000
+"""Rows whose texts are looked at for numbers."""
 
 MOST_BYTES = 64 << 20
 """Size of the largest file that is read into memory."""
@@ -27,9 +31,9 @@ def read_small(address: Address) -> Any:
         size = stored.seek(0, 2)
     if size > MOST_BYTES:
         raise SourceError(
-            f"{address} has {size / 1e6:,.0f} MB, and CSV is read into memory up to "
-            f"{MOST_BYTES / 1e6:.0f} MB alone, as it cannot be read in parts. Write it to Parquet "
-            f"once: {remedy('daskgmm.csv_to_parquet', '`daskgmm convert`')}."
+            f"{address} has {size / (1 << 20):,.0f} MiB. CSV files of up to {MOST_BYTES >> 20} MiB "
+            "are read into memory, as they cannot be read in parts. Convert it to Parquet once: "
+            f"{remedy('daskgmm.csv_to_parquet', '`daskgmm convert`')}."
         )
     dialect = Dialect().of_file(address)
     dialect.warn(address)
@@ -93,4 +97,21 @@ def _check_numbers(table: Any, columns: Sequence[str] | None, source: str) -> No
     check_among(names, table.schema.names, source)
     types = {name: table.schema.field(name).type for name in names}
     kinds = {name: (number_type(kind, nulls=True), str(kind)) for name, kind in types.items()}
-    check_numbers(kinds, source, remedy("daskgmm.open_data(path, columns=[{numbers}])", COLUMNS))
+    try:
+        check_numbers(
+            kinds, source, remedy("daskgmm.open_data(path, columns=[{numbers}])", COLUMNS)
+        )
+    except NotNumbersError as error:
+        raise _with_conversion(error, table, source) from None
+
+
+def _with_conversion(error: NotNumbersError, table: Any, source: str) -> NotNumbersError:
+    """Return the error, with what makes numbers of columns of texts that are mostly numbers."""
+    texts = table.select(list(error.kinds)).slice(0, FIRST_ROWS)
+    named = [name for name, _ in mostly_numbers(texts)]
+    if not named:
+        return error
+    how = converting([source], texts.select(named))
+    found = NotNumbersError(f"{error} Or make numbers of {listed(map(repr, named))}: {how}.")
+    found.kinds = error.kinds
+    return found
