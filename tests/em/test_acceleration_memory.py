@@ -190,6 +190,6 @@ def test_a_fit_that_does_not_fit_is_told_what_acceleration_takes(monkeypatch):
         planned.check()
     assert re.search(r"\n\nIt does not fit, and .*This process would need .*" + less, str(planned))
     assert "which is too much" in repr(planned)
-    advice = r"1.3 GB between passes, and what.*fewer components, a structure of fewer parameters"
+    advice = r"1.3 GB between passes, sums.*fewer components, a structure of fewer parameters"
     with pytest.raises(PlanError, match=advice):
         plan(np.zeros((1000, 300)), 60).check()
