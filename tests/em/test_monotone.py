@@ -92,8 +92,8 @@ def test_every_fit_ends_in_a_usable_model(cases):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", message="Best performing initialization")
-            # Products of BLAS in k-means++ of scikit-learn may set flags of lanes that are not used.
-            warnings.filterwarnings("ignore", "invalid value encountered in matmul", module="sklearn")
+            # BLAS may set flags of lanes that are not used, in k-means++ of scikit-learn.
+            warnings.filterwarnings("ignore", "invalid value encountered in mat", module="sklearn")
             warnings.simplefilter("ignore", DegenerateComponentWarning)
             warnings.simplefilter("ignore", ScaleWarning)
             mixture.fit(case["X"], sample_weight=case["weights"])
