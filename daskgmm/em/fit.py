@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,20 @@ class _Ready:
         drawn = generator_state(self.request.random)
         return State(self.survey, self.coordinates, self.seed, drawn, number, begin, best)
 
+    def better(self, one: Fit | None, other: Fit) -> Fit:
+        """Return the fit of the higher lower bound, the first of equal ones.
+
+        One with components that rest on the floor is worse than any without.
+        """
+        if one is None or one.lower_bound == -math.inf:
+            return other
+        return best_of((one, other), self.rows.survey, self.request.settings)
+
+    def fitted(self, candidates: Sequence[Fit]) -> Fitted:
+        """Return the best of some fits; there is one after an iteration."""
+        best = reduce(self.better, candidates)
+        return Fitted(best, self.survey, self.coordinates, self.before)
+
 
 @dataclass(slots=True)
 class _SoFar:
@@ -162,11 +176,7 @@ def _run(
     so_far = _SoFar(*((None, None) if state is None else (state.best, state.current)))
 
     def found() -> Fitted:
-        best = None
-        for each in so_far.candidates:
-            best = better(best, each, ready.rows.survey, settings)
-        assert best is not None, "asked for after an iteration"
-        return Fitted(best, ready.survey, ready.coordinates, ready.before)
+        return ready.fitted(so_far.candidates)
 
     def keep(state: State, current: Fit) -> None:
         so_far.latest = current
@@ -185,11 +195,9 @@ def _run(
                     listen(made)
             going = partial(keep, state)
             # Without a name: one that lost would keep its points while the next one runs.
-            so_far.best = better(
+            so_far.best = ready.better(
                 so_far.best,
                 iterate(ready.rows, state.current, settings, going, ready.before, number),
-                ready.rows.survey,
-                settings,
             )
             state = None
     except (KeyboardInterrupt, StopFit) as reason:
@@ -219,16 +227,6 @@ def _prepared(data: Dataset, request: Request, listen: Listener, state: State | 
     request = replace(request, initial=request.initial.mapped(coordinates))
     rows = TrainingSet(data, survey, listen).mapped(coordinates)
     return _Ready(rows, request, survey.without_sample(), coordinates, seed, first)
-
-
-def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> Fit:
-    """Return the fit of the higher lower bound, the first of equal ones.
-
-    One with components that rest on the floor is worse than any without.
-    """
-    if one is None or one.lower_bound == -math.inf:
-        return other
-    return best_of((one, other), survey, settings)
 
 
 def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) -> Fit:
