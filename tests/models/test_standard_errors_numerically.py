@@ -213,3 +213,15 @@ def test_what_has_no_errors_says_why():
         fitted.set_params(prior=other)
         with pytest.raises(SettingError, match="its prior is not that of its fit any more"):
             fitted.standard_errors(CLEAN)
+
+
+def test_noise_without_outliers_has_none():
+    """Its weight goes to 0, the end of its range, and passes seldom reach it."""
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.normal(size=(500, 2)), random.normal(size=(500, 2)) + 6])
+    mixture = GaussianMixture(2, random_state=0, tol=1e-8, noise=True).fit(x)
+    assert 0 < mixture.noise_weight_ < 1e-9
+    with pytest.raises(SettingError, match=r"no row is an outlier.*Fit without noise"):
+        mixture.standard_errors(x)
+    far = GaussianMixture(2, random_state=0, tol=1e-8, noise=True).fit(np.r_[x, [[30.0, -30.0]]])
+    assert np.isfinite(far.standard_errors(np.r_[x, [[30.0, -30.0]]]).means).all()

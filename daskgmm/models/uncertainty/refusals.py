@@ -65,6 +65,14 @@ LEAST_TOL = 1e-12
 BOOTSTRAP = "take the spread of fits to rows that are drawn with replacement (a bootstrap)"
 
 
+LEAST_OUTLIERS = 0.01
+"""Rows of the uniform component below which its weight goes to 0, the end of its range."""
+
+NO_OUTLIER = (
+    "no row is an outlier, so that nothing tells the noise. Fit without noise=True (--noise)"
+)
+
+
 def go_on(tol: str) -> str:
     """Return what to do about a fit that ended too early, with a tolerance as said."""
     return (
@@ -122,7 +130,7 @@ def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any
             f"(--noise), or {BOOTSTRAP}"
         )
     if parameters.has_noise and not parameters.noise_weight:
-        return "no row is an outlier, so that nothing tells the noise. Fit without noise"
+        return NO_OUTLIER
     if parameters.has_noise and beside.noise is not None:
         return "noise=True does not go with the known noise of rows here. Leave one of them out"
     if not has_chart(parameters):
@@ -227,6 +235,12 @@ def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float
         f"with hardly a loss of likelihood (curvature {found.least:.1e}, where 1 is that of known "
         "components). Reduce n_components."
     )
+
+
+def check_noise(chart: ScoreChart, rows: int) -> None:
+    """Raise `SettingError` if the uniform component has next to nothing of so many rows."""
+    if chart.outliers is not None and chart.outliers[0] * rows < LEAST_OUTLIERS:
+        raise SettingError(f"This mixture has no standard errors: {NO_OUTLIER}.")
 
 
 def check_identified(variances: Array) -> None:

@@ -42,6 +42,7 @@ from daskgmm.models.uncertainty.refusals import (
     check_blocks,
     check_curved,
     check_identified,
+    check_noise,
     check_off_the_floor,
     check_regularised,
     check_slope,
@@ -96,6 +97,7 @@ def standard_errors(
             if message is not None:
                 warn_user(message, WeightsWarning)
         check_units(_units(found, rows_count), unit, found.weighing.rows)
+        check_noise(chart, found.weighing.rows)
         assert found.sample is not None, "some rows have a weight"
         prior = prior_scores(mixture, data, chart, said if weights is not None else None)
         check_slope(_slope(found, prior), float(found.weights.sum()))
