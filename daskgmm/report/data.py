@@ -16,6 +16,7 @@ from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.output import COLUMN, DIMENSIONS
 from daskgmm.models.predictions.outputs import OUTPUTS
+from daskgmm.models.writers.about import from_parquet, from_zarr
 from daskgmm.models.writers.part_writing import ARRAYS, CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.names import IMPUTED
@@ -29,6 +30,7 @@ from daskgmm.report.gaps import (
     infinite_in,
     missing_in,
 )
+from daskgmm.report.provenance import provenance
 from daskgmm.rows.checks.layout import REAL_KINDS
 from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.csv.table import read_small
@@ -135,6 +137,7 @@ def _parquet(source: Source, look: Look) -> str:
     facts = [
         *([] if k is None else [("components", k.decode())]),
         *_classes(json.loads(marks.get(CLASSES, b"[]"))),
+        *provenance(from_parquet(marks)),
         ("files", f"{len(footers):,}"),
         ("rows", f"{sum(groups):,}"),
         ("row groups", f"{len(groups):,}, of {counted(max(groups, default=0), 'row')} at most"),
@@ -248,6 +251,7 @@ def _group(group: zarr.Group, source: Source, look: Look) -> str:
     facts = [
         ("components", str(k)),
         *_classes(next(filter(None, about), ())),
+        *provenance(from_zarr(dict(group.attrs))),
         *_rows_of_predictions(variables),
         ("variables", ""),
     ]

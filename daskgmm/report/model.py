@@ -21,6 +21,7 @@ from daskgmm.models.settings.precision import precisions_of
 from daskgmm.names import MARGINALISE
 from daskgmm.readers import remedy
 from daskgmm.report.data import aligned, listed
+from daskgmm.report.provenance import SHOWN_DIGITS
 from daskgmm.rows.checks.name_lists import quoted
 
 LISTED_COMPONENTS = 32
@@ -54,6 +55,7 @@ def describe_model(
         *_criteria(mixture),
         *_data(getattr(mixture, "fitted_on_", None) or {}, mixture.missing),
         *_held(mixture),
+        *_checksum(mixture),
         ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
     kind = "Bayesian Gaussian mixture" if bayesian else "Gaussian mixture"
@@ -180,7 +182,7 @@ def _data(data: Mapping[str, Any], missing: str = "") -> list[tuple[str, str]]:
         facts.append(f"weight {data['weight']:,.8g}")
     facts += [str(data[name]) for name in ("dtype", "source") if data.get(name) is not None]
     if data.get("sha256") is not None:
-        facts.append(f"sha256 {str(data['sha256'])[:12]}")
+        facts.append(f"sha256 {str(data['sha256'])[:SHOWN_DIGITS]}")
     return [("data", ", ".join(facts))] if facts else []
 
 
@@ -188,6 +190,12 @@ def _held(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     """Describe the rows that the parameters hold, where steps and updates made them."""
     seen = getattr(mixture, "n_seen_", None)
     return [] if seen is None else [("holds", f"rows of the weight {seen:,.10g}")]
+
+
+def _checksum(mixture: MixtureEstimator) -> list[tuple[str, str]]:
+    """Return the checksum of the file, by which predictions name it too."""
+    digest = None if mixture._read_from is None else mixture._read_from.sha256
+    return [] if digest is None else [("checksum", f"sha256 {digest[:SHOWN_DIGITS]}")]
 
 
 def _columns(mixture: MixtureEstimator, d: int) -> list[str]:

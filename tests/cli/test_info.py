@@ -229,3 +229,22 @@ def test_rows_that_are_left_out_are_told(folder, call, told, missing, said):
     result = call(*fit)
     assert said in result.stdout + result.stderr
     assert said in told("m.json")
+
+
+@pytest.mark.parametrize("suffix", ["zarr", "parquet"])
+def test_predictions_tell_how_they_were_made(call, told, folder, suffix):
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    rows[5, 1] = np.nan
+    pd.DataFrame(rows, columns=["temp", "salt"]).to_parquet(folder / "gaps.parquet")
+    fit = "fit", "gaps.parquet", "-k", 2, "--missing", "marginalise", "--out", "m.json", "--quiet"
+    assert call(*fit).exit_code == 0
+    filled = ("impute", "m.json", "gaps.parquet", "--seed", 5, "--out", f"p.{suffix}", "--quiet")
+    assert call(*filled).exit_code == 0
+    text = " ".join(told(f"p.{suffix}").split())
+    digest = json.loads((folder / "m.json").read_text())["sha256"][:12]
+    assert f"model m.json, sha256 {digest}" in text
+    assert f"checksum sha256 {digest}" in " ".join(told("m.json").split())
+    assert "gaps rows predicted from the values that they have (marginalise)" in text
+    assert "seed 5" in text
+    assert "features temp,salt" in text
+    assert "written by daskgmm " in text

@@ -29,6 +29,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs.named_groups import numbered_groups
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
+from daskgmm.models.mixtures.named_model import ReadFrom, mixture_digest
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
 from daskgmm.models.writers.job import Written
 from daskgmm.names import CLASSIFIER
@@ -46,6 +47,7 @@ class FittedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     class_count_: NDArray[np.int64]
     mixture_: GaussianMixture
     n_iter_: int
+    _read_from: ReadFrom | None = None
 
     @in_words_of_the_classifier()
     def predict(self, X: Any, *, noise_variance: Any = None) -> Any:
@@ -398,6 +400,10 @@ class FittedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         made: Self = from_entry(cls, own, address)
         made.mixture_, made.n_iter_ = mixture, mixture.n_iter_
+        if mixture._read_from is not None:
+            # Priors of the classes are part of what is read.
+            digest = mixture_digest(made._predicting())
+            made._read_from = replace(mixture._read_from, digest=digest)
         return made
 
     @property
@@ -422,6 +428,7 @@ class FittedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         made = copy.copy(with_priors(self.mixture_, priors_of(self.class_prior_, self.classes_)))
         made._own_outputs = class_outputs(self.classes_)
+        made._read_from, made._class_name = self._read_from, type(self).__name__
         return made
 
 

@@ -36,6 +36,7 @@ from daskgmm.models.density.zarr_array import check_free, write_array
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.inputs.rows import feature_names, rows_or_grid
 from daskgmm.models.inputs.source_name import source_name
+from daskgmm.models.mixtures.named_model import named_model
 from daskgmm.models.mixtures.noisy_rows import table_to_write
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.settings.missing import transform_of
@@ -251,8 +252,9 @@ class Density(Portable):
             rows = rows_or_grid(known, source_of(X, storage_options))
         return write_to_zarr(
             RegressionPredictor(known, regressions, transform_of(self, None)), outputs, rows,
-            Address.of(out, storage_options), read=[X], source=source_name(X), chunks=chunks,
-            shards=shards, overwrite=overwrite, progress=progress,
+            Address.of(out, storage_options), named=named_model(self), read=[X],
+            source=source_name(X), chunks=chunks, shards=shards, overwrite=overwrite,
+            progress=progress,
         )  # fmt: skip
 
     def regress_to_parquet(
@@ -309,8 +311,8 @@ class Density(Portable):
         with without_targets(regressions.asked, self._n_columns()):
             predictor, table = table_to_write(known, made, source, as_names(key), None)
         return write_to_parquet(
-            predictor, outputs, table, Address.of(out, storage_options), read=X, dtype=dtype,
-            overwrite=overwrite, progress=progress,
+            predictor, outputs, table, Address.of(out, storage_options), named=named_model(self),
+            read=X, dtype=dtype, overwrite=overwrite, progress=progress,
         )  # fmt: skip
 
     def _regressing(self, targets: Any) -> tuple[GaussianMixture, RegressionsOfRows, list[Any]]:

@@ -14,6 +14,7 @@ from daskgmm.models.files.model_document import (
     mixture_of,
 )
 from daskgmm.models.files.settings_entry import Kind
+from daskgmm.models.mixtures.named_model import ReadFrom, mixture_digest
 from daskgmm.models.signed_file import (
     FileKind,
     check_digest,
@@ -52,8 +53,10 @@ def read_mixture(choose: Choose[Kind], address: Address) -> Kind:
             # Last, so that what is wrong is named where it can be.
             if document["format_version"] > 1 or "sha256" in document:
                 check_digest(document)
+            digest = mixture_digest(mixture)
     except UnknownNameError as error:
         raise ModelFileError(f"{address} cannot be read here: {error}") from error
+    mixture._read_from = ReadFrom(str(address), document.get("sha256"), digest)
     return mixture
 
 

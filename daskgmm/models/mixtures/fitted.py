@@ -19,6 +19,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.facts.clusters import clusters_of
 from daskgmm.models.inputs.rows import feature_names
+from daskgmm.models.mixtures.named_model import ReadFrom
 from daskgmm.models.mixtures.sampling import sample_mixture
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.equal_weights import has_equal_weights
@@ -68,6 +69,9 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats per row."""
     _ended_with: Objective | None = None
     """What the last fit raised; None if attributes were set by hand: then it is the likelihood."""
+    _read_from: ReadFrom | None = None
+    _class_name: str | None = None
+    """Name of the class that it predicts for, if that is not its own."""
     _own_outputs: Mapping[str, Any] | None = None
     """Outputs that are not those of `OUTPUTS`, as `Predictor` has them."""
     _doubt: str | None = None

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.models.inputs.rows import labelled_rows
 from daskgmm.models.inputs.source_name import source_name
 from daskgmm.models.mixtures.fitted import FittedMixture
+from daskgmm.models.mixtures.named_model import named_model
 from daskgmm.models.mixtures.noisy_rows import predict_with_noise, rows_to_write, table_to_write
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.labels import named_as
@@ -295,8 +296,8 @@ class PredictingMixture(FittedMixture):
         wanted = wanted_outputs(predictor, outputs, dtype, top)
         return write_to_zarr(
             predictor, wanted, rows, Address.of(out, storage_options),
-            read=[X, noise_variance], source=source_name(X), chunks=chunks, shards=shards,
-            overwrite=overwrite, progress=progress,
+            named=named_model(self), read=[X, noise_variance], source=source_name(X),
+            chunks=chunks, shards=shards, overwrite=overwrite, progress=progress,
         )  # fmt: skip
 
     def predict_to_parquet(
@@ -397,7 +398,8 @@ class PredictingMixture(FittedMixture):
         wanted = wanted_outputs(predictor, outputs, dtype, top)
         return write_to_parquet(
             predictor, wanted, table, Address.of(out, storage_options),
-            read=X, beside=noise_variance, dtype=dtype, overwrite=overwrite, progress=progress,
+            named=named_model(self), read=X, beside=noise_variance, dtype=dtype,
+            overwrite=overwrite, progress=progress,
         )  # fmt: skip
 
     def _predict(

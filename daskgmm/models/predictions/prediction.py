@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.checkpoints.fingerprint import arrays_digest, plain_digest
+from daskgmm.em.checkpoints.fingerprint import plain_digest
 from daskgmm.em.survey.values import LARGEST_VALUE, check_values
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.backend import Backend
@@ -30,6 +30,7 @@ from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern, pool_rows
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.predictions.digests import density_digest
 from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
 from daskgmm.models.predictions.gaps import Draws, Gaps
 from daskgmm.models.predictions.place import Place
@@ -107,18 +108,7 @@ class Predictor:
     @property
     def density_digest(self) -> str:
         """A digest of all that densities and responsibilities depend on."""
-        own, coordinates = self.parameters, self.transform.coordinates
-        factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
-        arrays = [own.weights, own.means, factors]
-        own_of_some = (own.log_weights, own.clean, own.inflation, own.degrees)
-        arrays += [values for values in own_of_some if values is not None]
-        parts = [arrays_digest(each) for each in arrays]
-        if coordinates is not None:
-            mapped = (coordinates.origin, coordinates.scales, coordinates.axes)
-            parts += [arrays_digest(each) for each in mapped]
-        if own.has_noise:
-            parts += [plain_digest((own.noise_weight, own.log_volume))]
-        return plain_digest((own.structure, parts))
+        return density_digest(self.parameters, self.transform.coordinates)
 
     @property
     def n_columns(self) -> int:

@@ -18,6 +18,7 @@ from daskgmm.markup.card import with_bar
 from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.writers.about import NamedModel
 from daskgmm.models.writers.marks import same_values
 from daskgmm.models.writers.tally import Tally, WrittenBatch
 from daskgmm.models.writers.target import Target, left_behind
@@ -77,11 +78,14 @@ class Job(ABC):
     predictor : Predictor
     outputs : Outputs
     target : Target
+    named : NamedModel
+        What the model is called in what is written.
     """
 
     predictor: Predictor
     outputs: Outputs
     target: Target
+    named: NamedModel
 
     @property
     @abstractmethod

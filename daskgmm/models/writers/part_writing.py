@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.writers.about import in_parquet
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.parquet_target import part_name
@@ -57,6 +58,8 @@ class PartWriting:
     outputs : Outputs
     folder : Address
     keys : pyarrow.Schema
+    facts : mapping
+        How predictions are made, see `about`.
     retries : int
     guard : Owner or None
         Looked at before a file is put in its place, where another run may have taken that.
@@ -68,6 +71,7 @@ class PartWriting:
     outputs: Outputs
     folder: Address
     keys: Any
+    facts: Mapping[str, Any]
     retries: int
     guard: Owner | None = None
     compared: bool = False
@@ -94,7 +98,7 @@ class PartWriting:
 
     @property
     def schema(self) -> Any:
-        """The schema of the files."""
+        """The schema of the files, but for `facts`: a run may go on from one of a moved model."""
         arrow, schema = require("pyarrow"), self.keys
         for name, values in columns_of(self.outputs, self.outputs.empty(0)):
             schema = schema.append(arrow.field(name, values.type))
@@ -104,10 +108,15 @@ class PartWriting:
             mark[CLASSES] = json.dumps(self.outputs.classes, default=str)
         return schema.with_metadata({**(schema.metadata or {}), **mark})
 
+    @property
+    def _written_schema(self) -> Any:
+        schema = self.schema
+        return schema.with_metadata({**schema.metadata, **in_parquet(self.facts)})
+
     def _table(self, keys: Any, arrays: Arrays) -> Any:
         arrow = require("pyarrow")
         columns = [*keys.columns, *(values for _, values in columns_of(self.outputs, arrays))]
-        return arrow.Table.from_arrays(columns, schema=self.schema)
+        return arrow.Table.from_arrays(columns, schema=self._written_schema)
 
     @contextmanager
     def _writer(self, chunk: int, digests: dict[str, str]) -> Iterator[_Writer]:
@@ -117,7 +126,7 @@ class PartWriting:
         """
         target = self.folder.child(part_name(chunk))
         with _aside(target) as path:
-            writer = _Writer(path, self.schema)
+            writer = _Writer(path, self._written_schema)
             try:
                 yield writer
             finally:

@@ -10,6 +10,7 @@ from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import SettingError
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.writers.about import NamedModel, about
 from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting
@@ -63,8 +64,8 @@ class ParquetJob(Job):
     def _writing(self) -> PartWriting:
         target, retries = self.target, Configuration.current().retries
         return PartWriting(
-            self.predictor, self.outputs, target.place, self.table.schema, retries, target.guard,
-            target.contested,
+            self.predictor, self.outputs, target.place, self.table.schema,
+            about(self.named, self.predictor), retries, target.guard, target.contested,
         )  # fmt: skip
 
     def make(self) -> None:
@@ -110,6 +111,7 @@ def write_to_parquet(
     table: Table,
     out: Address,
     *,
+    named: NamedModel,
     read: Any,
     beside: Any = None,
     dtype: str | None,
@@ -128,4 +130,4 @@ def write_to_parquet(
     else:
         target.check_apart(origins(read))
     target.check_apart(origins(beside))
-    return ParquetJob(predictor, outputs, target, table).run(progress)
+    return ParquetJob(predictor, outputs, target, named, table).run(progress)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.writers.about import NamedModel, about
 from daskgmm.models.writers.cutting import Cut, CutRows, cut_rows
 from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.tally import Tally
@@ -77,7 +78,8 @@ class ZarrJob(Job):
 
     def make(self) -> None:
         """Make the arrays, empty."""
-        self.target.make(self.cut, self.outputs, self.predictor.parameters.n_components)
+        k = self.predictor.parameters.n_components
+        self.target.make(self.cut, self.outputs, k, about(self.named, self.predictor))
 
     def work(self, tally: Tally) -> tuple[RowWriting | GridWriting, Add]:
         """Return what writes whole chunks, and what joins the pieces of others."""
@@ -120,6 +122,7 @@ def write_to_zarr(
     rows: Rows | Labelled,
     out: Address,
     *,
+    named: NamedModel,
     read: list[Any],
     source: str | None,
     chunks: Cut,
@@ -132,4 +135,4 @@ def write_to_zarr(
         cut = cut_rows(rows, chunks, shards, outputs)
         target = ZarrTarget(out, overwrite)
         target.check_apart(origins(read))
-        return ZarrJob(predictor, outputs, target, cut, source).run(progress)
+        return ZarrJob(predictor, outputs, target, named, cut, source).run(progress)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
 from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.writers.about import in_zarr
 from daskgmm.models.writers.cutting import CutRows
 from daskgmm.models.writers.target import Target
 from daskgmm.models.writers.writing import digest_of, region_of
@@ -49,8 +50,11 @@ class ZarrTarget(Target):
         each = [array.child("zarr.json").read() for array in arrays]
         return hashlib.sha256(b"".join(filter(None, (about, *each)))).hexdigest()
 
-    def make(self, cut: CutRows, outputs: Outputs, k: int) -> None:
-        """Make the arrays of predictions of k components, empty, and their coordinates."""
+    def make(self, cut: CutRows, outputs: Outputs, k: int, facts: Mapping[str, Any]) -> None:
+        """Make the arrays of predictions of k components, empty, and their coordinates.
+
+        `facts` say how they are made, see `about`.
+        """
         layout, template = cut.layout, cut.template
         if template is not None:
             template.to_zarr(
@@ -61,7 +65,7 @@ class ZarrTarget(Target):
                 storage_options=self.place.zarr_options,
             )
         group = self._group("a")
-        group.attrs[MARK] = k
+        group.update_attributes({MARK: k, **in_zarr(facts)})
         for name, values in outputs.coordinates.items():
             group.create_array(name, data=_coordinate(values), dimension_names=(name,))
         mapping = {} if template is None else template.attrs
