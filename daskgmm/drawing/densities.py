@@ -69,26 +69,21 @@ def draw_histogram(axes: Axes, heights: Array, edges: Array) -> None:
 
 
 def draw_parts(
-    axes: Axes,
-    x: Array,
-    parts: Array,
-    whole: Array,
-    look: Look,
-    *,
-    named: bool = True,
-    width: float = 1.0,
+    axes: Axes, x: Array, parts: Array, whole: Array, look: Look, width: float = 1.0
 ) -> None:
     """Draw densities of components (k, b), and of the mixture (b,), at points x (b,)."""
     axes.plot(x, whole, color=WHOLE, linewidth=width * 2.4, label="mixture")
-    colours = {k: visible(axes, look.colours[k]) for k in look.shown}
-    for k, colour in colours.items():
+    for k in look.shown:
+        colour = visible(axes, look.colours[k])
         axes.plot(x, parts[k], color=colour, linewidth=width * look.widths[k] * 0.7)
     top = max(float(np.max(whole)), np.finfo(float).tiny)
     axes.set_ylim(0.0, max(1.12 * top, 1.05 * axes.get_ylim()[1]))
-    if not named:
-        return
-    for k, colour in colours.items():
-        peak = int(np.argmax(parts[k]))
+
+
+def name_parts(axes: Axes, x: Array, parts: Array, look: Look) -> None:
+    """Write the texts of components at the peaks of their densities (k, b) at points x (b,)."""
+    for k in look.shown:
+        peak, colour = int(np.argmax(parts[k])), visible(axes, look.colours[k])
         axes.text(
             x[peak], parts[k, peak], look.texts[k], color=colour, fontsize=SMALL, fontweight="bold",
             ha="center", va="center", clip_on=True, path_effects=outlined(axes),

@@ -74,11 +74,9 @@ def draw_ellipses(
     covariances: Array,
     radii: Array,
     look: Look,
-    *,
-    size: float = SMALL,
     width: float = 1.0,
 ) -> None:
-    """Draw ellipses of components, and their texts at the means.
+    """Draw ellipses of components.
 
     Parameters
     ----------
@@ -87,15 +85,13 @@ def draw_ellipses(
     radii : ndarray of shape (m, k)
         Mahalanobis distances of m ellipses each, the smallest first.
     look : Look
-    size : float
-        Of the texts, in points; 0 for none.
     width : float
         Of the lines, over what they are in a large picture.
     """
     from matplotlib.patches import Ellipse as Patch
 
-    colours = {k: visible(axes, look.colours[k]) for k in look.shown}
-    for k, colour in colours.items():
+    for k in look.shown:
+        colour = visible(axes, look.colours[k])
         for number, radius in enumerate(radii[:, k]):
             found = ellipse(means[k], covariances[k], float(radius))
             patch = Patch(
@@ -108,9 +104,13 @@ def draw_ellipses(
                 linestyle="-" if number == 0 else (0, (4, 2)),
             )
             axes.add_patch(patch)
-    for k, colour in colours.items() if size else ():  # above all lines
+
+
+def name_means(axes: Axes, means: Array, look: Look, size: float = SMALL) -> None:
+    """Write the texts of components at their means (k, 2), in letters of so many points."""
+    for k in look.shown:
         axes.text(
             float(means[k, 0]), float(means[k, 1]), look.texts[k],
-            color=colour, fontsize=size, fontweight="bold",
+            color=visible(axes, look.colours[k]), fontsize=size, fontweight="bold",
             ha="center", va="center", clip_on=True, path_effects=outlined(axes),
         )  # fmt: skip

@@ -26,6 +26,7 @@ from daskgmm.models.inputs.rows import training_rows
 from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.task import Progress
+from daskgmm.passes.transform import Transform
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 
@@ -237,7 +238,7 @@ def _statistic(pair: tuple[MixtureEstimator, MixtureEstimator], x: Array) -> flo
 
 def _drawn(rows: Rows, capacity: int, seed: int, *, drops: bool) -> tuple[Array, int]:
     """Return a sample of rows (m, d) by their numbers, and the number of all."""
-    data = Dataset.of(rows, ALONE, 1, rows.n_features, drop_missing=drops)
+    data = Dataset.of(rows, ALONE, 1, rows.n_features, Transform(drop_missing=drops))
     found, total = uniform_sample(data, rule_of(data, seed, capacity), rows.columns)
     if found is None:
         raise DataError("X has no rows. Give at least one more than components.")

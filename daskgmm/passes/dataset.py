@@ -57,13 +57,11 @@ class Dataset:
         beside: Companions[Rows],
         k: int,
         p: int,
-        cache: int = 0,
+        transform: Transform = IDENTITY,
         *,
-        drop_missing: bool = False,
-        marginalise: bool = False,
         short_calls: bool = True,
     ) -> Dataset:
-        """Cut the rows into batches for k components with p statistics each.
+        """Cut the rows into batches for k components with p statistics each; none is cached.
 
         `short_calls` is that of the back end (`gaussian.kernels.backend.Backend`).
         """
@@ -74,14 +72,7 @@ class Dataset:
         for argument, other in beside.named():
             check_persisted(argument, other.futures, executor.client)
         batches = cut_batches(rows, row_seconds)
-        return cls(
-            rows,
-            beside,
-            batches,
-            executor,
-            cache,
-            Transform(drop_missing, marginalise=marginalise),
-        )
+        return cls(rows, beside, batches, executor, transform=transform)
 
     @property
     def weights(self) -> Rows | None:

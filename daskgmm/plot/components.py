@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.drawing.densities import draw_counts, draw_density, draw_histogram, draw_parts
-from daskgmm.drawing.ellipses import draw_ellipses
-from daskgmm.drawing.style import few_ticks, labelled, legend, new_axes, note, written
+from daskgmm.drawing.densities import (
+    draw_counts,
+    draw_density,
+    draw_histogram,
+    draw_parts,
+    name_parts,
+)
+from daskgmm.drawing.ellipses import draw_ellipses, name_means
+from daskgmm.drawing.style import SMALL, few_ticks, labelled, legend, new_axes, note, written
 from daskgmm.errors import SettingError
 from daskgmm.models.pictures.binning import Counts
 from daskgmm.plot.counting import check_rows, counts_of, outside, smooth
@@ -150,7 +156,9 @@ def draw_over_one(axes: Axes, found: Shown, place: int, *, named: bool = True) -
     parts = over.densities(points[:, None])
     whole = parts.sum(axis=0) + over.noise_density(points[:, None])
     width = 1.0 if named else 0.8
-    draw_parts(axes, points, parts, whole, found.look, named=named, width=width)
+    draw_parts(axes, points, parts, whole, found.look, width)
+    if named:
+        name_parts(axes, points, parts, found.look)
     axes.set_xlim(low, high)
     few_ticks(axes.xaxis, 6)
     few_ticks(axes.yaxis)
@@ -193,12 +201,19 @@ def density_on_grid(found: Shown, pair: tuple[int, int], m: int) -> tuple[Array,
 
 
 def draw_pair(
-    axes: Axes, found: Shown, pair: tuple[int, int], shares: Sequence[float], **settings: Any
+    axes: Axes,
+    found: Shown,
+    pair: tuple[int, int],
+    shares: Sequence[float],
+    size: float = SMALL,
+    width: float = 1.0,
 ) -> None:
-    """Draw the ellipses of the components over two features."""
+    """Draw the ellipses of the components over two features, with texts of a size, 0 for none."""
     over = found.over.of(pair)
     radii = np.array([over.radii(share) for share in shares])
-    draw_ellipses(axes, over.means, over.covariances, radii, found.look, **settings)
+    draw_ellipses(axes, over.means, over.covariances, radii, found.look, width)
+    if size:  # above all lines
+        name_means(axes, over.means, found.look, size)
     few_ticks(axes.xaxis, 7)
     few_ticks(axes.yaxis, 7)
 

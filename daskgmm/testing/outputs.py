@@ -107,9 +107,7 @@ class OutputTests:
         rows = self.rows()
         alone = Outputs(tuple(self.arrays()))
         names = [name for name in OUTPUTS if self.q or name not in OF_FACTORS]
-        everything = Outputs.of(
-            names, K, "float64", 2, missing=False, q=self.q, clusters=MERGED, d=D
-        )
+        everything = Outputs.of(names, self._asked(K, "float64"))
         for structure in map(STRUCTURES.__getitem__, self.structures):
             predictor = Predictor(random_mixture(structure, K, D))
             whole = alone.predict(predictor, rows, PLACE)

@@ -7,7 +7,7 @@ import numpy as np
 
 from daskgmm.gaussian import BACKENDS, STRUCTURES
 from daskgmm.gaussian.kernels.backends import default_backend
-from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.made_outputs import wanted_outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.testing.mixtures import random_mixture
@@ -63,7 +63,7 @@ def _measured(
     x = (2 * np.random.default_rng(0).normal(size=(n, d))).astype(dtype)
     parameters = random_mixture(STRUCTURES[name], k, d)
     predictors = [Predictor(parameters, by=BACKENDS[each]) for each in ("numpy", "compiled")]
-    outputs = Outputs.of(asked.outputs, k, asked.dtype, None, missing=False)
+    outputs = wanted_outputs(predictors[0], asked.outputs, asked.dtype, None)
     least = [np.inf, np.inf]
     for _ in range(1 if smoke else ROUNDS):
         for i, predictor in enumerate(predictors):

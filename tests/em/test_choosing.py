@@ -27,7 +27,7 @@ RANDOM = np.random.default_rng(0)
 
 X = np.r_[RANDOM.normal(size=(300, 2)), RANDOM.normal(size=(300, 2)) + 6]
 
-SURVEY = survey_rows(Dataset.of(as_rows(X), ALONE, 1, 1, 0), None, silence)
+SURVEY = survey_rows(Dataset.of(as_rows(X), ALONE, 1, 1), None, silence)
 
 
 def model(variance, going, k=2, seed=0, reserve=True):
@@ -107,7 +107,7 @@ def test_if_all_models_fail_on_all_rows_that_is_the_error(monkeypatch):
 
 def test_a_failure_keeps_the_others(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
-    data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
+    data = Dataset.of(as_rows(X), ALONE, 5, 5)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
     rows = TrainingSet(data, SURVEY, silence)
     state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models), SURVEY.weight)
@@ -153,7 +153,7 @@ def on_sample(model):
 
 def test_no_pass_is_made_for_what_rides(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
-    data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
+    data = Dataset.of(as_rows(X), ALONE, 5, 5)
     riding = replace(model(1.0, False), rides=True)
     narrow = on_sample(model(0.5, False, k=3))
     begun = SweepState(SURVEY, None, (model(1.0, True, seed=7), riding, narrow))
@@ -171,7 +171,7 @@ def test_no_pass_is_made_for_what_rides(monkeypatch):
 
 
 def test_what_rode_before_its_m_step_fails_has_its_passes(monkeypatch):
-    data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
+    data = Dataset.of(as_rows(X), ALONE, 5, 5)
     rows = TrainingSet(data, SURVEY, silence)
     models = model(1.0, True), on_sample(model(0.5, False, k=3))
     state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models), SURVEY.weight)

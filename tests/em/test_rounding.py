@@ -15,7 +15,7 @@ from daskgmm.rows.opening import as_rows
 
 
 def survey(x):
-    return survey_rows(Dataset.of(as_rows(x), ALONE, 1, 1, 0), None, silence)
+    return survey_rows(Dataset.of(as_rows(x), ALONE, 1, 1), None, silence)
 
 
 def half_steps(x):

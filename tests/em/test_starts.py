@@ -13,7 +13,7 @@ from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
 from daskgmm.em.iterations.loop import iterate, iterate_together
 from daskgmm.em.iterations.progress import Fit
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.candidates import SHORT_ITER, Part, race, ranked, starts_worth
+from daskgmm.em.starts.candidates import SHORT_ITER, Part, SomeRows, race, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
 from daskgmm.em.starts.drawing import whole_draw
 from daskgmm.em.survey.first_pass import survey_rows
@@ -367,8 +367,8 @@ def test_a_part_is_surveyed_once_for_all_models(monkeypatch):
         np.testing.assert_array_equal(part.rows.survey.sample.x, rows)
     # Other rows of a draw have a survey of their own, and so has another draw.
     ones = np.ones(100)
-    other = Part.of_rows(x[:100], ones, settings(), draw, name=b"first")
+    other = Part.of_rows(SomeRows(x[:100], ones, name=b"first"), settings(), draw)
     np.testing.assert_allclose(other.rows.survey.mean, x[:100].mean(axis=0))
-    assert Part.of_rows(x[:100], ones, settings(), draw).rows.survey.rows == 100
+    assert Part.of_rows(SomeRows(x[:100], ones), settings(), draw).rows.survey.rows == 100
     Part.of(drawn(x), 1.0, settings())
     assert len(surveys) == 5

@@ -14,6 +14,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, OutputError
 from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import Asked
 from daskgmm.models.writers import part_writing, writing
 
 X = np.random.default_rng(0).normal(size=(1000, 2))
@@ -35,7 +36,7 @@ def test_many_components(tmp_path):
 def test_types_of_labels():
     sizes = {1: "i1", 2: "i1", 128: "i1", 129: "i2", 32768: "i2", 32769: "i4"}
     found = {
-        k: Outputs.of(["label"], k, "float32", 1, missing=True).arrays[0].dtype.str[1:]
+        k: Outputs.of(["label"], Asked(k, "float32", 1, True)).arrays[0].dtype.str[1:]
         for k in sizes
     }
     assert found == sizes

@@ -35,9 +35,7 @@ LARGEST_SEED = 2**64 - 1
 @cuts
 @choosing
 @writing
-def impute(
-    model: str, data: Data, out: str, workers: Workers, quiet: bool, **settings: Any
-) -> None:
+def impute(model: str, data: Data, workers: Workers, quiet: bool, **settings: Any) -> None:
     """Write the features of DATA with each missing value replaced by what MODEL expects.
 
     The expected value is the conditional mean given the other values of the row. Values that are
@@ -54,4 +52,4 @@ def impute(
     check_fills(mixture)
     mixture.set_params(missing=MARGINALISE)
     settings |= {"outputs": (IMPUTED,), "top": None}
-    write_outputs(mixture, model, data, out, workers, settings, quiet=quiet)
+    write_outputs(mixture, model, data, workers, settings, quiet=quiet)

@@ -52,7 +52,6 @@ from daskgmm.names import DTYPES, OUTPUTS
 def predict(
     model: str,
     data: Data,
-    out: str,
     missing: str | None,
     workers: Workers,
     quiet: bool,
@@ -64,4 +63,4 @@ def predict(
     the fit, unless options say otherwise. If interrupted, run the same command again to continue.
     """
     fitted, _ = fitted_in(model, data.storage_options, missing)
-    write_outputs(fitted, model, data, out, workers, settings, quiet=quiet)
+    write_outputs(fitted, model, data, workers, settings, quiet=quiet)

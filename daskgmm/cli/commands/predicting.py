@@ -13,14 +13,7 @@ from daskgmm.cli.reporting import prediction_report, tell
 
 
 def write_outputs(
-    fitted: Any,
-    model: str,
-    data: Data,
-    out: str,
-    workers: Workers,
-    settings: dict[str, Any],
-    *,
-    quiet: bool,
+    fitted: Any, model: str, data: Data, workers: Workers, settings: dict[str, Any], *, quiet: bool
 ) -> None:
     """Write outputs of a mixture or classifier, with the settings of `predict_to_zarr`, and tell.
 
@@ -30,6 +23,7 @@ def write_outputs(
         from daskgmm.models.predictions.made_outputs import wanted_outputs
         from daskgmm.progress import show_pass
 
+    out = settings["out"]
     # Predictions may replace DATA that are Parquet; what writes them looks at that.
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
@@ -48,7 +42,7 @@ def write_outputs(
         show_pass("predictions", quiet=quiet) as progress,
     ):
         write = fitted.predict_to_parquet if parquet else fitted.predict_to_zarr
-        written = write(x, out, progress=progress, **settings)
+        written = write(x, progress=progress, **settings)
     if not quiet:
         names = fitted.classes_.tolist() if classifies else None
         tell(prediction_report(written, settings["outputs"], names))

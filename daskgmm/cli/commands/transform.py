@@ -27,7 +27,6 @@ from daskgmm.cli.options.writing import OUT, cuts, float_dtype, writing
 def transform(
     model: str,
     data: Data,
-    out: str,
     missing: str | None,
     workers: Workers,
     quiet: bool,
@@ -40,4 +39,4 @@ def transform(
     """
     mixture = mixture_in(model, data.storage_options, missing)
     settings |= {"outputs": ("label", "latent"), "top": None}
-    write_outputs(mixture, model, data, out, workers, settings, quiet=quiet)
+    write_outputs(mixture, model, data, workers, settings, quiet=quiet)

@@ -104,37 +104,46 @@ class Search:
         return self.image
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a search goes by.
+
+    Attributes
+    ----------
+    tolerance : float
+        Predicted gain, in nats per row, below which a pass counts as calm.
+    most : int
+        Points that are kept at most, two or more.
+    chart_at : callable
+        Makes the coordinates.
+    """
+
+    tolerance: float
+    most: int
+    chart_at: ChartAt
+
+
 def advance(
     search: Search,
     image: Parameters,
     em: Parameters,
     shares: Array,
     objective: float,
-    tolerance: float,
-    most: int,
-    chart_at: ChartAt,
+    rules: Rules,
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
     `image` is what the M-step made of the proposal, `em` what a step along the gradient would, and
-    `shares` (3, k) as of `Point`; the objective is in nats per row, and so is the predicted gain
-    `tolerance` below which a pass counts as calm. At most so many points are kept, two or more;
-    `chart_at` makes the coordinates.
+    `shares` (3, k) as of `Point`; the objective is in nats per row.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.
         point = Point.of(search.proposal, em, shares, objective)
-        return _advance(search, point, image, tolerance, most, chart_at)
+        return _advance(search, point, image, rules)
 
 
-def _advance(
-    search: Search,
-    point: Point,
-    image: Parameters,
-    tolerance: float,
-    most: int,
-    chart_at: ChartAt,
-) -> tuple[Search, bool]:
+def _advance(search: Search, point: Point, image: Parameters, rules: Rules) -> tuple[Search, bool]:
+    tolerance, most, chart_at = rules.tolerance, rules.most, rules.chart_at
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)
     search = replace(

@@ -12,6 +12,7 @@ from daskgmm.em.acceleration.memory import most_points
 from daskgmm.em.acceleration.search import (
     MIN_PAIRS,
     SURE,
+    Rules,
     Search,
     advance,
     remaining_gain,
@@ -101,9 +102,8 @@ def _accelerated(
         # Weights are no coordinates: with equal shares the gradient has nothing along them.
         shares = np.stack([np.full_like(shares[0], shares[0].mean()), *shares[1:]])
     try:
-        search, accepted = advance(
-            search, image, evaluated.em, shares, bound, settings.gap_tolerance, most, chart_at
-        )
+        rules = Rules(settings.gap_tolerance, most, chart_at)
+        search, accepted = advance(search, image, evaluated.em, shares, bound, rules)
     except SingularError:  # in a form whose covariances are matrices
         return _degenerate(fit, evaluated, settings, before)
     if not accepted:

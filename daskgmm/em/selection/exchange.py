@@ -27,6 +27,7 @@ from daskgmm.em.starts.candidates import (
     USUAL_ITER,
     Candidate,
     Part,
+    SomeRows,
     ended_alike,
     noise_of,
     ranked,
@@ -155,9 +156,8 @@ class Exchanges:
             if mine.sum() < SPLIT_ROWS * x.shape[1]:
                 continue
             beside = self.draw.beside_part().map(partial(np.compress, mine, axis=0))
-            part = Part.of_rows(
-                x[mine], counts[mine], settings, self.draw, most=SPLIT_ITER, beside=beside
-            ).shortened(SPLIT_ITER)
+            some = SomeRows(x[mine], counts[mine], beside)
+            part = Part.of_rows(some, settings, self.draw, most=SPLIT_ITER).shortened(SPLIT_ITER)
             shares = counts[mine] / counts.sum()
             for two in _halves(part, seed):
                 two = _beside(mixture, two)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.candidates import Candidate, Part
+from daskgmm.em.starts.candidates import Candidate, Part, SomeRows
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.gaussian.parameters import Parameters
 
@@ -87,7 +87,8 @@ def held_out(
     x, labels, densities = draw.as_read, draw.beside.labels, np.empty(len(draw.x))
     given = draw.x if draw.gaps is None else x
     if draw.gaps is not None:
-        whole = Part.of_rows(given, counts, settings, draw, beside=draw.beside, name="as read")
+        some = SomeRows(given, counts, draw.beside, name="as read")
+        whole = Part.of_rows(some, settings, draw)
         settled = whole.tried(candidate)
         if settled is None:
             return UNKNOWN
@@ -95,8 +96,8 @@ def held_out(
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
         beside = draw.beside.map(partial(np.compress, ~out, axis=0))
-        rows, name = (given[~out], counts[~out]), np.packbits(out).tobytes()
-        part = Part.of_rows(*rows, settings, draw, most=FOLD_ITERATIONS, beside=beside, name=name)
+        some = SomeRows(given[~out], counts[~out], beside, name=np.packbits(out).tobytes())
+        part = Part.of_rows(some, settings, draw, most=FOLD_ITERATIONS)
         fitted = part.tried(candidate)
         if fitted is None:
             return UNKNOWN

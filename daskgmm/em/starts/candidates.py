@@ -29,6 +29,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.names import FLOAT64
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.transform import Transform
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.rows import Rows
@@ -211,6 +212,28 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda each: each.rank, reverse=True)
 
 
+@dataclass(frozen=True, slots=True)
+class SomeRows:
+    """Rows of a draw that are fitted to.
+
+    Attributes
+    ----------
+    x : ndarray of shape (m, d)
+        NaN where a row misses a value, which is marginalised.
+    counts : ndarray of shape (m,)
+        How often each counts.
+    beside : Companions of ndarray
+        What goes beside them but for the counts.
+    name : hashable or None
+        The survey of rows with a name is kept for other settings.
+    """
+
+    x: NDArray[Any]
+    counts: Array
+    beside: Companions[NDArray[Any]] = ALONE
+    name: Hashable = None
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of the sample to fit to, as a data set of its own."""
@@ -221,40 +244,34 @@ class Part:
     @classmethod
     def of(cls, draw: Draw, share: float, settings: Settings, last: bool = False) -> Part:
         """Return a share of the sample, with a tolerance to match."""
-        beside = draw.beside_part(share)
-        return cls.of_rows(*draw.part(share), settings, draw, last, beside=beside, name=share)
+        some = SomeRows(*draw.part(share), draw.beside_part(share), name=share)
+        return cls.of_rows(some, settings, draw, last)
 
     @classmethod
     def of_rows(
         cls,
-        x: NDArray[Any],
-        counts: Array,
+        some: SomeRows,
         settings: Settings,
         draw: Draw,
         last: bool = False,
         most: int = MAX_ITER,
-        beside: Companions[NDArray[Any]] = ALONE,
-        name: Hashable = None,
     ) -> Part:
-        """Return rows (m, d) of a draw as a part, with how often each counts (m,).
-
-        Rows that miss values, NaN, are marginalised.
-        `beside` is what goes beside them but for these counts. The survey of rows with a `name`
-        is kept for other settings.
+        """Return rows of a draw as a part.
 
         At most `most` iterations are run on it. A component rests on the floor of all rows, as it
         does when it is fitted to these: steps between values are theirs, not those of the part.
         """
+        x, counts, beside = some.x, some.counts, some.beside
         rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
         others: Companions[Rows] = beside.map(lambda part: ArrayRows(part, rows.lengths))
         others = replace(others, weights=weights_for(rows, counts))
         gaps = bool(np.isnan(x).any())
-        missing = {"drop_missing": gaps, "marginalise": gaps}
-        data = Dataset.of(rows, others, k, structure.n_statistics(d), **missing)
-        kept = name, gaps, data.batches  # sums over other batches have other last bits
+        transform = Transform(drop_missing=gaps, marginalise=gaps)
+        data = Dataset.of(rows, others, k, structure.n_statistics(d), transform)
+        kept = some.name, gaps, data.batches  # sums over other batches have other last bits
         survey = draw.surveys.get(kept) or survey_rows(data, None, silence)
-        if name is not None:
+        if some.name is not None:
             draw.surveys[kept] = survey
         if draw.survey is not None:
             survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)

@@ -27,6 +27,7 @@ from daskgmm.em.starts.candidates import (
     TOGETHER,
     Candidate,
     Part,
+    SomeRows,
     candidates_worth,
     ended_alike,
     noise_of,
@@ -199,7 +200,7 @@ def _kept(draw: Draw, settings: Settings) -> Part:
     assert sample is not None, "a part is a sample"
     kept, _ = trimmed(sample, settings.n_components)
     assert kept.weights is not None, "rows of a part are counted"
-    return Part.of_rows(kept.x, kept.weights, settings, draw)
+    return Part.of_rows(SomeRows(kept.x, kept.weights), settings, draw)
 
 
 def _as_fitted(last: Part, settings: Settings) -> Part:

@@ -31,6 +31,7 @@ from daskgmm.gaussian.missing.patterns import Pattern, grouped
 from daskgmm.gaussian.missing.short_groups import (
     Group,
     Padded,
+    Sums,
     are_short,
     held_rows,
     short_nbytes,
@@ -157,8 +158,7 @@ class MarginalKernel(Kernel):
         """Return the expected moments of whole rows, from those of observed columns."""
         first, second = completion(found)
         traces = float(found.counts @ completion.traces)
-        told = traces, found.log_likelihood, found.weight, found.rows
-        return self._whole(found.counts, first, second, *told)
+        return self._whole(found, first, second, traces)
 
     def of_short_groups(self, backend: Backend, groups: Sequence[Group]) -> Moments:
         """Return the expected moments of whole rows of groups that share their calls."""
@@ -171,21 +171,11 @@ class MarginalKernel(Kernel):
                     total += _alone(backend, [self], pattern, block)[0]
                 continue
             first, second = found.about(self.whole.means - self.reference)
-            told = found.traces, found.log_likelihood, found.weight, found.rows
-            total += self._whole(found.counts, first, second, *told)
+            total += self._whole(found, first, second, found.traces)
         return total
 
-    def _whole(
-        self,
-        counts: Array,
-        first: Array,
-        second: Array,
-        traces: float,
-        log_likelihood: float,
-        weight: float,
-        rows: int,
-    ) -> Moments:
-        """Return moments about the reference from counts, first and second ones of whole rows."""
+    def _whole(self, found: Moments | Sums, first: Array, second: Array, traces: float) -> Moments:
+        """Return moments about the reference, with first and second ones of whole rows."""
         k, d = self.reference.shape
         statistic, pooled = self.structure.statistic, None
         if statistic.pools:
@@ -193,9 +183,10 @@ class MarginalKernel(Kernel):
             pooled, entries = second.sum(axis=0), np.empty((k, 0))
         else:
             entries = quadratic_entries(second, self.structure, self.whole.structure == MATRICES)
-        sums = np.concatenate([counts[:, None], first, entries], axis=1).T
+        sums = np.concatenate([found.counts[:, None], first, entries], axis=1).T
         assert sums.shape == (self.structure.n_statistics(d), k)
-        return Moments(sums, self.reference, pooled, log_likelihood, weight, rows, traces=traces)
+        told = found.log_likelihood, found.weight, found.rows
+        return Moments(sums, self.reference, pooled, *told, traces=traces)
 
     def nothing(self) -> Moments:
         """Return the moments of no rows."""

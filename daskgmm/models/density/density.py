@@ -41,10 +41,13 @@ from daskgmm.models.mixtures.noisy_rows import table_to_write
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.settings.missing import transform_of
 from daskgmm.models.settings.outliers import box_of
+from daskgmm.models.writers.cutting import cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
-from daskgmm.models.writers.predict_to_parquet import write_to_parquet
-from daskgmm.models.writers.predict_to_zarr import write_to_zarr
+from daskgmm.models.writers.parquet_target import ParquetTarget
+from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns, write_to_parquet
+from daskgmm.models.writers.predict_to_zarr import ZarrJob, write_to_zarr
+from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.names import FLOATS
 from daskgmm.passes.task import Progress
 from daskgmm.rows.sources import source_of
@@ -250,12 +253,11 @@ class Density(Portable):
         outputs = regression_outputs(regressions, called, dtype)
         with without_targets(regressions.asked, self._n_columns()):
             rows = rows_or_grid(known, source_of(X, storage_options))
-        return write_to_zarr(
-            RegressionPredictor(known, regressions, transform_of(self, None)), outputs, rows,
-            Address.of(out, storage_options), named=named_model(self), read=[X],
-            source=source_name(X), chunks=chunks, shards=shards, overwrite=overwrite,
-            progress=progress,
-        )  # fmt: skip
+        predictor = RegressionPredictor(known, regressions, transform_of(self, None))
+        cut = cut_rows(rows, chunks, shards, outputs)
+        target = ZarrTarget(Address.of(out, storage_options), overwrite)
+        job = ZarrJob(predictor, outputs, target, named_model(self), cut, source_name(X))
+        return write_to_zarr(job, [X], progress)
 
     def regress_to_parquet(
         self,
@@ -310,10 +312,10 @@ class Density(Portable):
         source = source_of(X, storage_options)
         with without_targets(regressions.asked, self._n_columns()):
             predictor, table = table_to_write(known, made, source, as_names(key), None)
-        return write_to_parquet(
-            predictor, outputs, table, Address.of(out, storage_options), named=named_model(self),
-            read=X, dtype=dtype, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
+        check_columns(table, outputs, dtype)
+        target = ParquetTarget(Address.of(out, storage_options), overwrite)
+        job = ParquetJob(predictor, outputs, target, named_model(self), table)
+        return write_to_parquet(job, X, progress=progress)
 
     def _regressing(self, targets: Any) -> tuple[GaussianMixture, RegressionsOfRows, list[Any]]:
         """Return the mixture of the given columns, its regressions, and what targets are called."""

@@ -25,6 +25,7 @@ from daskgmm.models.inputs.step_costs import steps_of, without_acceleration
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
+from daskgmm.passes.transform import Transform
 from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -85,12 +86,8 @@ def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
     calls = backend().short_calls  # a back end that is unknown is refused before a row is read
     k, p = settings.n_columns, settings.n_statistics(rows.n_features)
-    return Dataset.of(rows, beside, k, p, cache, short_calls=calls, **missing_of(settings))
-
-
-def missing_of(settings: Settings) -> dict[str, bool]:
-    """Return what a data set does with rows that miss values."""
-    return {"drop_missing": settings.drop_missing, "marginalise": settings.marginalise}
+    transform = Transform(settings.drop_missing, marginalise=settings.marginalise)
+    return replace(Dataset.of(rows, beside, k, p, transform, short_calls=calls), cache=cache)
 
 
 START_COPIES = 5

@@ -172,7 +172,9 @@ class FittedMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         clusters = clusters_of(self)
         merged = None if clusters is None else tuple(map(int, clusters))
         names, own = feature_names(self), self._own_outputs
-        return Predictor(self._parameters(), names, transform, merged, own, seed)
+        predictor = Predictor(self._parameters(), names, transform, merged, own)
+        predictor.seed = seed
+        return predictor
 
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)

@@ -18,10 +18,13 @@ from daskgmm.models.predictions.labels import named_as
 from daskgmm.models.predictions.made_outputs import wanted_outputs
 from daskgmm.models.predictions.room import check_room
 from daskgmm.models.settings.missing import check_imputes, check_seed
+from daskgmm.models.writers.cutting import cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
-from daskgmm.models.writers.predict_to_parquet import write_to_parquet
-from daskgmm.models.writers.predict_to_zarr import write_to_zarr
+from daskgmm.models.writers.parquet_target import ParquetTarget
+from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns, write_to_parquet
+from daskgmm.models.writers.predict_to_zarr import ZarrJob, write_to_zarr
+from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.names import IMPUTED
 from daskgmm.passes.task import Progress
 from daskgmm.rows.sources import source_of
@@ -294,11 +297,10 @@ class PredictingMixture(FittedMixture):
         own = self._predictor(check_seed(random_state, outputs))
         predictor, rows = rows_to_write(self, own, source, noise_variance)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
-        return write_to_zarr(
-            predictor, wanted, rows, Address.of(out, storage_options),
-            named=named_model(self), read=[X, noise_variance], source=source_name(X),
-            chunks=chunks, shards=shards, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
+        cut = cut_rows(rows, chunks, shards, wanted)
+        target = ZarrTarget(Address.of(out, storage_options), overwrite)
+        job = ZarrJob(predictor, wanted, target, named_model(self), cut, source_name(X))
+        return write_to_zarr(job, [X, noise_variance], progress)
 
     def predict_to_parquet(
         self,
@@ -396,11 +398,10 @@ class PredictingMixture(FittedMixture):
         own = self._predictor(check_seed(random_state, outputs))
         predictor, table = table_to_write(self, own, *given)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
-        return write_to_parquet(
-            predictor, wanted, table, Address.of(out, storage_options),
-            named=named_model(self), read=X, beside=noise_variance, dtype=dtype,
-            overwrite=overwrite, progress=progress,
-        )  # fmt: skip
+        check_columns(table, wanted, dtype)
+        target = ParquetTarget(Address.of(out, storage_options), overwrite)
+        job = ParquetJob(predictor, wanted, target, named_model(self), table)
+        return write_to_parquet(job, X, noise_variance, progress)
 
     def _predict(
         self, name: str, x: Any, noise_variance: Any = None, *, seed: int | None = None

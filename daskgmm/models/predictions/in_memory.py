@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.latent.latent_coordinates import n_factors
-from daskgmm.models.predictions.made_outputs import Outputs
-from daskgmm.models.predictions.output import Asked, Output
+from daskgmm.models.predictions.made_outputs import Outputs, asked_of
+from daskgmm.models.predictions.output import Output
 from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
@@ -32,12 +31,8 @@ def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list
 
     Labels are int64; probabilities and densities float32 for float32 rows, else float64.
     """
-    parameters, missing = predictor.parameters, predictor.transform.drop_missing
     precision = "float32" if dtype.newbyteorder("=") == np.float32 else "float64"
-    noise, q = parameters.has_noise, n_factors(parameters)
-    k, d, merged = parameters.n_components, predictor.n_columns, predictor.clusters
-    columns = predictor.columns or ()
-    asked = Asked(k, precision, 1, missing, noise, q, clusters=merged, d=d, columns=columns)
+    asked = asked_of(predictor, precision, 1)
     makers = {**OUTPUTS, **predictor.own_outputs}
     made = [output for name in names for output in makers[name](asked)]
     return [

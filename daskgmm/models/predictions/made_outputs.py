@@ -97,17 +97,7 @@ class Outputs:
     def of(
         cls,
         names: Sequence[str],
-        k: int,
-        dtype: str | None,
-        top: int | None,
-        *,
-        missing: bool,
-        noise: bool = False,
-        q: int = 0,
-        clusters: tuple[int, ...] | None = None,
-        d: int = 0,
-        columns: tuple[str, ...] = (),
-        seed: int | None = None,
+        asked: Asked,
         own: Mapping[str, Make] = NO_MAKERS,
     ) -> Outputs:
         """Return the arrays that settings ask for.
@@ -116,9 +106,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing, noise, q, clusters, d, columns, seed : as `Asked`
-        top : int or None
-            As of `Asked`; by default `TOP`, if there are so many components.
+        asked : Asked
         own : mapping
             What makes outputs beside those of `OUTPUTS`, or in place of one of them, by name.
 
@@ -132,10 +120,8 @@ class Outputs:
         names = (names,) if isinstance(names, str) else names
         makers = {**OUTPUTS, **own}
         check_outputs(names, makers)
-        if dtype is not None and dtype not in DTYPES:
-            raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
-        most = min(TOP, k) if top is None else top
-        asked = Asked(k, dtype, most, missing, noise, q, clusters, d, columns, seed)
+        if asked.dtype is not None and asked.dtype not in DTYPES:
+            raise SettingError(f"dtype is {asked.dtype!r}; give one of {', '.join(DTYPES)}.")
         made = {name: _made(name, makers[name], asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
@@ -206,10 +192,22 @@ def wanted_outputs(
 ) -> Outputs:
     """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
     check_room(predictor.parameters, names)
-    k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
-    noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
-    merged, d, own = predictor.clusters, predictor.n_columns, predictor.own_outputs
-    return Outputs.of(
-        names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d,
-        columns=predictor.columns or (), seed=predictor.seed, own=own,
-    )  # fmt: skip
+    most = min(TOP, predictor.parameters.n_components) if top is None else top
+    return Outputs.of(names, asked_of(predictor, dtype, most), predictor.own_outputs)
+
+
+def asked_of(predictor: Predictor, dtype: str | None, top: int) -> Asked:
+    """Return what outputs of a mixture are asked for."""
+    own = predictor.parameters
+    return Asked(
+        own.n_components,
+        dtype,
+        top,
+        predictor.transform.drop_missing,
+        own.has_noise,
+        n_factors(own),
+        predictor.clusters,
+        predictor.n_columns,
+        predictor.columns or (),
+        predictor.seed,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,10 +66,13 @@ class Predictor:
         Cluster of each component, if components were merged.
     own_outputs : mapping, optional
         What makes outputs beside those of `OUTPUTS`, by name: they depend on more than the mixture.
-    seed : int, optional
-        Missing values are imputed by draws with this seed, not by their expectation.
     by : Backend, optional
         By default the one of the setting `configuration.BACKEND` of this process.
+
+    Attributes
+    ----------
+    seed : int or None
+        Missing values are imputed by draws with this seed, not by their expectation.
     """
 
     def __init__(
@@ -78,10 +82,9 @@ class Predictor:
         transform: Transform = IDENTITY,
         clusters: tuple[int, ...] | None = None,
         own_outputs: Mapping[str, Any] | None = None,
-        seed: int | None = None,
         by: Backend | None = None,
     ) -> None:
-        self.seed = seed
+        self.seed: int | None = None
         self.parameters, self.transform = parameters, transform
         self.clusters, self.own_outputs = clusters, own_outputs or {}
         self._backend = backend() if by is None else by
@@ -137,11 +140,8 @@ class Predictor:
         p, k, _ = self._fast.shape
         filled = of_targets and self._prediction() is not None
         calls = self._backend.short_calls or not filled
-        drop, marginalise = self.transform.drop_missing, self.transform.marginalise
-        if not present:
-            return Dataset.of(rows, beside, k, p, short_calls=calls)
-        missing = {"drop_missing": drop, "marginalise": marginalise}
-        return Dataset.of(rows, beside, k, p, short_calls=calls, **missing)
+        dropping = replace(self.transform, coordinates=None) if present else IDENTITY
+        return Dataset.of(rows, beside, k, p, dropping, short_calls=calls)
 
     def score(
         self, x: NDArray[Any], weights: NDArray[Any] | None, place: Place, *, disorder: bool = False

@@ -9,8 +9,7 @@ from typing import Any
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import SettingError
 from daskgmm.models.predictions.made_outputs import Outputs
-from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.models.writers.about import NamedModel, about
+from daskgmm.models.writers.about import about
 from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting
@@ -23,7 +22,6 @@ from daskgmm.passes.keyed_task import keyed_tasks
 from daskgmm.passes.task import Progress, Task
 from daskgmm.rows.origins import origins
 from daskgmm.rows.tables.keyed import Table
-from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True)
@@ -106,28 +104,17 @@ def check_columns(table: Table, outputs: Outputs, dtype: str | None) -> None:
 
 
 def write_to_parquet(
-    predictor: Predictor,
-    outputs: Outputs,
-    table: Table,
-    out: Address,
-    *,
-    named: NamedModel,
-    read: Any,
-    beside: Any = None,
-    dtype: str | None,
-    overwrite: bool,
-    progress: Progress | None,
+    job: ParquetJob, read: Any, beside: Any = None, progress: Progress | None = None
 ) -> Written:
     """Write outputs of a table to Parquet files beside its keys.
 
     Files of a whole table may be replaced; what else users gave to `read`, and what is `beside` it,
     is not.
     """
-    check_columns(table, outputs, dtype)
-    target = ParquetTarget(out, overwrite)
+    table, target = job.table, job.target
     if table.whole:
         target.check_replaced(origins(table.rows), {*table.features, *table.schema.names})
     else:
         target.check_apart(origins(read))
     target.check_apart(origins(beside))
-    return ParquetJob(predictor, outputs, target, named, table).run(progress)
+    return job.run(progress)

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
-from daskgmm.models.predictions.made_outputs import Outputs
-from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.models.writers.about import NamedModel, about
-from daskgmm.models.writers.cutting import Cut, CutRows, cut_rows
+from daskgmm.models.writers.about import about
+from daskgmm.models.writers.cutting import CutRows
 from daskgmm.models.writers.job import Add, Job, Written
 from daskgmm.models.writers.tally import Tally
 from daskgmm.models.writers.unlike import SEED
@@ -23,10 +21,7 @@ from daskgmm.passes.batches import aligned
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.task import Progress
-from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.origins import origins
-from daskgmm.rows.rows import Rows
-from daskgmm.storage.address import Address
 from daskgmm.storage.masking import harmless_errors
 
 
@@ -116,23 +111,8 @@ def _of_values(place: Any) -> str | None:
     return plain_digest(values.tolist() if values.dtype.hasobject else values.tobytes())
 
 
-def write_to_zarr(
-    predictor: Predictor,
-    outputs: Outputs,
-    rows: Rows | Labelled,
-    out: Address,
-    *,
-    named: NamedModel,
-    read: list[Any],
-    source: str | None,
-    chunks: Cut,
-    shards: Cut,
-    overwrite: bool,
-    progress: Progress | None,
-) -> Written:
+def write_to_zarr(job: ZarrJob, read: list[Any], progress: Progress | None) -> Written:
     """Write outputs of rows to a Zarr group; what users gave to `read` is not replaced."""
-    with harmless_errors(out.options):
-        cut = cut_rows(rows, chunks, shards, outputs)
-        target = ZarrTarget(out, overwrite)
-        target.check_apart(origins(read))
-        return ZarrJob(predictor, outputs, target, named, cut, source).run(progress)
+    with harmless_errors(job.target.address.options):
+        job.target.check_apart(origins(read))
+        return job.run(progress)

@@ -19,6 +19,7 @@ from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
 from daskgmm.models.predictions.filled_posterior import FilledPosterior
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.noisy import NoisyPredictor
+from daskgmm.models.predictions.output import Asked
 from daskgmm.models.predictions.outputs import OUTPUTS as TABLE
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
@@ -111,7 +112,7 @@ def test_what_else_is_asked_for_changes_no_bit(x, fitted, settings):
     noise = predictor.parameters.has_noise
 
     def outputs(dtype, *names):
-        made = Outputs.of(names, 3, dtype, None, missing=False, noise=noise, d=3)
+        made = Outputs.of(names, Asked(3, dtype, 2, False, noise, d=3))
         return made.predict(predictor, x, PLACE)
 
     for dtype in ("uint8", "float32", "float64"):
@@ -170,10 +171,10 @@ def test_outputs_of_other_types_are_written_by_numpy(x, fitted, monkeypatch, nam
         return [replace(made, name="own", dtype=np.dtype(dtype), levels=levels, fill=0)]
 
     monkeypatch.setitem(TABLE, "own", own)
-    outputs = Outputs.of(("own", name), 3, "float64", None, missing=False)
+    outputs = Outputs.of(("own", name), Asked(3, "float64", 2, False))
     found = outputs.predict(fitted({})._predictor(), x, PLACE)
     values = found[name] if levels == 0 else np.rint(levels * found[name])
-    alone = Outputs.of(("own",), 3, "float64", None, missing=False)
+    alone = Outputs.of(("own",), Asked(3, "float64", 2, False))
     for each in (found, alone.predict(fitted({})._predictor(), x, PLACE)):
         assert_array_equal(each["own"], values.astype(dtype))
 
@@ -203,11 +204,11 @@ def test_tiles_of_far_rows_are_numpy_s_whatever_was_predicted_before(calls):
     kinds = [type(each) for _, each in predictor.posteriors(x, PLACE)]
     far = 20_000 // tile
     assert [kind is FilledPosterior for kind in kinds] == [i != far for i in range(len(kinds))]
-    outputs = Outputs.of(("label", "posterior"), 3, "float64", None, missing=False)
+    outputs = Outputs.of(("label", "posterior"), Asked(3, "float64", 2, False))
     first = outputs.predict(predictor, x, PLACE)
     again = outputs.predict(predictor, x, PLACE)
     later = outputs.predict(predictor_of("full"), x[far * tile :], PLACE)
-    everything = Outputs.of(("label", "posterior", "top"), 3, "float64", None, missing=False)
+    everything = Outputs.of(("label", "posterior", "top"), Asked(3, "float64", 2, False))
     mixed = everything.predict(predictor_of("full"), x, PLACE)
     for name, values in first.items():
         assert_array_equal(again[name], values)
@@ -220,7 +221,7 @@ def test_tiles_of_far_rows_are_numpy_s_whatever_was_predicted_before(calls):
 def test_rows_that_no_mixture_takes_are_named(value):
     x = np.zeros((9000, 2), type(value))
     x[8500, 1] = value
-    outputs = Outputs.of(("label",), 3, "float64", None, missing=False)
+    outputs = Outputs.of(("label",), Asked(3, "float64", 2, False))
     said = []
     for name in ("compiled", "numpy"):
         with dask.config.set({"daskgmm.backend": name}):

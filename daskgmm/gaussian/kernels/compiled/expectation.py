@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -30,29 +31,38 @@ TAIL_SUMS = 4
 """Sums of a component with tails, as in the source."""
 
 
-def _sizes(
-    compiled: Library,
-    p: int,
-    k: int,
-    d: int,
-    *,
-    uniform: bool = False,
-    tailed: bool = False,
-    pooled: bool = False,
-    labelled: bool = False,
-) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What a model has beside Gaussians, for which there are buffers."""
+
+    uniform: bool = False
+    tailed: bool = False
+    pooled: bool = False
+    labelled: bool = False
+
+    @classmethod
+    def of(cls, model: LibraryModel) -> Kinds:
+        """Return what a model has."""
+        given = model.uniform, model.tail, model.factor, model.classes
+        return cls(*(each is not None for each in given))
+
+
+GAUSSIANS = Kinds()
+
+
+def _sizes(compiled: Library, p: int, k: int, d: int, kinds: Kinds = GAUSSIANS) -> dict[str, int]:
     """Return the entries of each buffer."""
     b = compiled.tile
-    sizes = {"z": (2 + d) * b, "a": (k + uniform) * b, "weights": b}
+    sizes = {"z": (2 + d) * b, "a": (k + kinds.uniform) * b, "weights": b}
     sizes |= {"theta": p * k, "sums": n_panels(compiled, k) * p * PANEL, "factors": b}
     if p >= compiled.least_statistics:
         sizes |= {"few": k * _padded(p), "gathered": (3 + d) * b, "pairs": k * b // 2, "counts": k}
-    if tailed:
+    if kinds.tailed:
         even = TAIL_SUMS * (k + k % 2)  # trees add the sums of two components at once
         sizes |= {"strip": 2 * k * compiled.strip, "tail_lanes": LINE * even, "tail_sums": even}
-    if labelled:
+    if kinds.labelled:
         sizes |= {"labels": b}
-    if pooled:
+    if kinds.pooled:
         sizes |= {"shares": b, "weighed": BLOCK * b, "pooled": n_blocked(d)}
     return sizes
 
@@ -74,7 +84,7 @@ def expectation_nbytes(p: int, k: int, d: int, mixtures: int = 1) -> int:
     p += pooled
 
     def entries(k: int) -> int:
-        sizes = _sizes(found, p, k, d, uniform=True, tailed=True, pooled=pooled, labelled=True)
+        sizes = _sizes(found, p, k, d, Kinds(True, True, pooled, True))
         rows = 2 * (p + LINE) + n_panels(found, k) + 1 + k + 1  # of pairs, edges, and classes
         natural = sum(sizes.values()) + pooled * n_blocked(d) + rows
         return max(natural, apart_entries(found, p, k, d))
@@ -92,16 +102,7 @@ class CompiledExpectation(CompiledStep):
     def __init__(self, compiled: Library, model: LibraryModel) -> None:
         (k, p), d = model.theta.shape, len(model.kernel.center)
         self._model = model
-        arrays = self._buffers(
-            _sizes(
-                compiled,
-                *(p, k, d),
-                uniform=model.uniform is not None,
-                tailed=model.tail is not None,
-                pooled=model.factor is not None,
-                labelled=model.classes is not None,
-            )
-        )
+        arrays = self._buffers(_sizes(compiled, p, k, d, Kinds.of(model)))
         whole = integers(compiled, model)
         self._edges = whole["edges"]
         fill_theta(model, self._edges, arrays["theta"])
