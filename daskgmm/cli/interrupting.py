@@ -92,7 +92,7 @@ def interruptible(checkpoint: Address | None, what: str) -> Iterator[None]:
 @contextmanager
 def going_on(out: Address) -> Iterator[None]:
     """Say what predictions that were interrupted, or failed, leave behind."""
-    from daskgmm.models.writers.target import left_behind
+    from daskgmm.models.writers.journal import left_behind
 
     def kept() -> str | None:
         try:

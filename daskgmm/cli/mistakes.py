@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from daskgmm.cli.options.completing import NamesOf, NewPlace, Place
+from daskgmm.cli.options.completing import NamesOf, NewPlace, Place, PlaceOrUnfinished
 from daskgmm.errors import SourceError
 from daskgmm.loaded import loaded
 from daskgmm.models.predictions.naming import check_outputs
 from daskgmm.models.writers.naming import check_document
+from daskgmm.models.writers.partial_places import is_unfinished
 from daskgmm.names import PARQUET_SUFFIXES
 from daskgmm.rows.csv.dialect import ALL_SUFFIXES
 from daskgmm.storage.address import Address
@@ -29,6 +30,8 @@ ONE_FILE = (*ALL_SUFFIXES, *PARQUET_SUFFIXES, ".nc", ".npy")
 
 ZARR_METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata")
 """Files of which an array or a group of Zarr has one."""
+
+UNFINISHED = " A run that writes it has not ended: `daskgmm info {path}` tells of it."
 
 CHECK = "Check the address and the credentials (--storage-option, or the environment)."
 
@@ -48,6 +51,8 @@ def check_places(params: Iterable[click.Parameter], given: Mapping[str, Any]) ->
     for param in places:
         if isinstance(param, click.Argument):
             for path in _paths(given, param):
+                if isinstance(param.type, PlaceOrUnfinished) and is_unfinished(path):
+                    continue
                 _check_there(str(param.name), path)
                 # A source of one's own, which opens its URLs in its own way, loads the table.
                 if loaded("daskgmm.rows.sources") is None:
@@ -79,7 +84,8 @@ def _check_there(name: str, path: str) -> None:
             raise FileNotFoundError(
                 f"There is no model file {path}. Check the path; `daskgmm fit` writes one."
             )
-        raise FileNotFoundError(nothing_at(path))
+        unfinished = UNFINISHED.format(path=path) if is_unfinished(path) else ""
+        raise FileNotFoundError(f"{nothing_at(path)}{unfinished}")
     if model and Path(path).exists():
         check_document(Address.of(path), "model file", "`daskgmm fit` or save_model")
 

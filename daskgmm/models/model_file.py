@@ -21,6 +21,7 @@ from daskgmm.models.files.document_file import may_be_model, read_document, read
 from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
 from daskgmm.models.files.model_document import UnknownNameError
 from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.models.signed_file import is_checkpoint
 from daskgmm.models.writers.naming import check_model_name
 from daskgmm.names import CLASSIFIER
 from daskgmm.readers import remedy
@@ -135,6 +136,11 @@ def check_free(address: Address, overwrite: bool) -> None:
     there = address.read_head(1) is not None if path is None else path.exists()
     if there and not overwrite:
         raise FileExistsError(exists(str(address)))
+    if there and is_checkpoint(address):
+        raise FileExistsError(
+            f"{address} is the checkpoint of a fit or sweep, and no model, so it is not "
+            "overwritten. Choose another place for the model (--out)."
+        )
     if there and not may_be_model(address):
         raise FileExistsError(
             f"{address} exists and is not a model file, so it is not overwritten. Choose another "

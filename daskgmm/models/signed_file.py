@@ -16,6 +16,9 @@ from daskgmm.models.writers.naming import check_document, check_document_name
 from daskgmm.readers import remedy
 from daskgmm.storage.address import Address
 
+HEAD_BYTES = 64
+"""Bytes of a file in which a checkpoint says that it is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
@@ -111,6 +114,11 @@ def told_of_damage(address: Address, kind: FileKind) -> Iterator[None]:
         raise ModelFileError(f"{address} is damaged: {error} is missing. {kind.mend}") from error
     except MALFORMED as error:
         raise ModelFileError(f"{address} is damaged: {error}. {kind.mend}") from error
+
+
+def is_checkpoint(address: Address) -> bool:
+    """Return whether a file begins as a checkpoint does; a few bytes are read."""
+    return f'"{CHECKPOINT}"'.encode() in (address.read_head(HEAD_BYTES) or b"")
 
 
 def check_digest(document: Mapping[str, Any]) -> None:

@@ -6,21 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daskgmm.counting import counted
-from daskgmm.em.checkpoints.checkpoint import FORMAT, State, read_document
+from daskgmm.em.checkpoints.checkpoint import State, read_document
 from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import CheckpointError
-from daskgmm.report.data import listed
+from daskgmm.report.listing import listed
 from daskgmm.storage.address import Address
-
-HEAD = f'"{FORMAT}"'.encode()
-"""What stands near the beginning of a checkpoint."""
-
-HEAD_BYTES = 64
-
-
-def is_checkpoint(address: Address) -> bool:
-    """Return whether a file begins as a checkpoint does; a few bytes are read."""
-    return HEAD in (address.read_head(HEAD_BYTES) or b"")
 
 
 def describe_checkpoint(address: Address, name: str) -> str:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,21 +15,25 @@ from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.output import COLUMN, DIMENSIONS
 from daskgmm.models.predictions.outputs import OUTPUTS
-from daskgmm.models.writers.about import from_parquet, from_zarr
+from daskgmm.models.writers.about import FEATURES, from_parquet, from_zarr
 from daskgmm.models.writers.part_writing import ARRAYS, CLASSES, COMPONENTS
-from daskgmm.models.writers.target import left_behind
 from daskgmm.names import IMPUTED
 from daskgmm.passes.plan import size
 from daskgmm.passes.task import Progress
 from daskgmm.report.gaps import (
+    GAPS,
     LISTED_VARIABLES,
+    STAY,
     Gaps,
     gaps_in,
     gaps_in_files,
+    gaps_in_points,
     infinite_in,
     missing_in,
 )
+from daskgmm.report.listing import listed
 from daskgmm.report.provenance import provenance
+from daskgmm.report.unfinished import unfinished_at
 from daskgmm.rows.checks.layout import REAL_KINDS
 from daskgmm.rows.checks.name_lists import names_text, typed
 from daskgmm.rows.csv.table import read_small
@@ -55,8 +58,33 @@ from daskgmm.rows.tables.text_columns import (
 )
 from daskgmm.storage.masking import StorageOptions
 
-Look = Callable[[], Gaps]
-"""What tells of the gaps of data, which are read then."""
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What tells of the gaps of data, which are read then.
+
+    Attributes
+    ----------
+    source : Source
+    asked : bool
+        Whether also large and remote data are read.
+    progress : callable or None
+    """
+
+    source: Source
+    asked: bool
+    progress: Progress | None
+
+    def __call__(self) -> Gaps:
+        """Return what is said of all columns."""
+        if isinstance(self.source, ParquetFiles):
+            return gaps_in_files(self.source, self.asked, self.progress)
+        return gaps_in(self.source, self.asked, self.progress)
+
+    def at_points(self, array: zarr.Array[Any], names: Sequence[str]) -> Gaps:
+        """Return what is said of the features along the last axis of an array."""
+        return gaps_in_points(self.source, array, names, self.asked, self.progress)
+
 
 LEAST_ROWS = 2
 """Rows that a fit needs."""
@@ -102,12 +130,7 @@ def describe_data(
     """
     source = source_of(name, storage_options)
     describe = FORMS.get(type(source), _rows)
-    look_at: Look = (
-        partial(gaps_in_files, source, gaps, progress)
-        if isinstance(source, ParquetFiles)
-        else partial(gaps_in, source, gaps, progress)
-    )
-    return f"{name}: {describe(source, look_at)}"
+    return f"{name}: {describe(source, Look(source, gaps, progress))}"
 
 
 def _rows(source: Source, look: Look) -> str:
@@ -144,13 +167,14 @@ def _parquet(source: Source, look: Look) -> str:
         ("columns", f"{len(columns):,}"),
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
-    found_gaps = look() if k is None else Gaps()
-    facts += found_gaps.lines
+    filled = k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]
+    found_gaps = look() if k is None or filled else Gaps()
+    facts += _that_stay(found_gaps) if filled else found_gaps.lines
     use = _use_of(found, found_gaps, sum(groups))
-    if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
-        return f"{FILLED}\n{listed([*facts, *use, _state(source)])}"
+    if filled:
+        return f"{FILLED}\n{listed([*facts, *use, *_state(source)])}"
     if k is not None:
-        return f"predictions\n{listed([*facts, _state(source)])}"
+        return f"predictions\n{listed([*facts, *_state(source)])}"
     return f"Parquet\n{listed([*facts, *use])}"
 
 
@@ -231,14 +255,16 @@ def _classes(labels: Sequence[Any]) -> list[tuple[str, str]]:
     return [("classes", ", ".join(map(str, labels)))] if labels else []
 
 
-def _state(source: Source) -> tuple[str, str]:
-    """Return whether predictions are whole."""
-    left = left_behind(source.address)
-    if left is None:
-        return "state", "whole"
+def _state(source: Source) -> list[tuple[str, str]]:
+    """Return whether predictions are whole, and what is known of a run that has not ended there."""
+    found = unfinished_at(source.address.url, source.options)
+    if found is None:
+        return [("state", "whole")]
+    left, facts = found
     if source.address.path is None:  # it is written where it stays
-        return "state", "NOT whole: the run that writes them has not ended"
-    return "state", f"whole; {left} holds what another run has written so far, which has not ended"
+        return [("state", "NOT whole: the run that writes them has not ended"), *facts]
+    told = f"whole; {left} holds what another run has written so far, which has not ended"
+    return [("state", told), *facts]
 
 
 def _group(group: zarr.Group, source: Source, look: Look) -> str:
@@ -257,9 +283,26 @@ def _group(group: zarr.Group, source: Source, look: Look) -> str:
     ]
     lines = [variable.line() for variable in variables]
     if {variable.name for variable in variables}.intersection(OUTPUTS) == {IMPUTED}:
-        use = ("use", f"can be fitted: --variables {IMPUTED} --features {COLUMN}")
-        return f"{FILLED}\n{listed([*facts, *lines, use, _state(source)])}"
-    return f"predictions\n{listed([*facts, *lines, _state(source)])}"
+        use = _use_of_filled(group, look)
+        return f"{FILLED}\n{listed([*facts, *lines, *use, *_state(source)])}"
+    return f"predictions\n{listed([*facts, *lines, *_state(source)])}"
+
+
+def _use_of_filled(group: zarr.Group, look: Look) -> list[tuple[str, str]]:
+    """Return which gaps stay in rows that were filled, and what the rows are for."""
+    points: Any = group[IMPUTED]
+    numbers = [f"column {place}" for place in range(points.shape[-1])]
+    names = from_zarr(dict(group.attrs)).get(FEATURES, numbers)
+    gaps = look.at_points(points, names)
+    use = f"can be fitted: --variables {IMPUTED} --features {COLUMN}"
+    if gaps.unfit:
+        use = "cannot be fitted as they are"
+    return [*_that_stay(gaps), ("use", use), *_unfit(gaps)]
+
+
+def _that_stay(gaps: Gaps) -> list[tuple[str, str]]:
+    """Return the lines of gaps that were left as they are where others were filled."""
+    return [(key, STAY if value == GAPS else value) for key, value in gaps.lines]
 
 
 def _zarr(source: Source, look: Look) -> str:
@@ -335,11 +378,21 @@ def _array(array: Any, look: Look) -> str:
             ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
             ("size", size(array.nbytes)),
         ]
-    gaps = look() if array.ndim > 1 else Gaps()
-    use = _use(array)
-    if gaps.unfit and array.ndim == 2:
-        use = f"{use.replace('can be', 'cannot be')} as they are"
+    gaps, use = _gaps_of(array, look), _use(array)
+    if gaps.unfit and use.startswith("can be"):
+        use = f"{use.replace('can be', 'cannot be', 1)} as they are"
+        use = use if array.ndim == 2 else "cannot be fitted as it is"
     return f"{kind}\n{listed([*facts, *gaps.lines, ('use', use), *_unfit(gaps)])}"
+
+
+def _gaps_of(array: Any, look: Look) -> Gaps:
+    """Return what is said of the gaps of rows, or of points whose features are on the last axis."""
+    if array.ndim < 2:
+        return Gaps()
+    if array.ndim == 2 or not isinstance(array, zarr.Array):
+        return look()
+    names = [f"column {place}" for place in range(array.shape[-1])]
+    return look.at_points(array, names) if array.dtype.kind in REAL_KINDS else Gaps()
 
 
 def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
@@ -384,19 +437,6 @@ def _use(array: Any) -> str:
 
 def _by(shape: Sequence[int]) -> str:
     return " x ".join(f"{length:,}" for length in shape)
-
-
-def listed(facts: Sequence[tuple[str, str]]) -> str:
-    """Return facts in aligned lines."""
-    return aligned([(f"  {key}", value) for key, value in facts], left=(0, 1))
-
-
-def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
-    """Return a table as text, with the columns in `left` aligned on the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = ["<" if place in left else ">" for place in range(len(widths))]
-    formats = [f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)]
-    return "\n".join("  ".join(formats).format(*row).rstrip() for row in rows)
 
 
 FORMS: dict[type[Source], Callable[[Source, Look], str]] = {

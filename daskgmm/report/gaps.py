@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import dask.array as da
 import numpy as np
+import zarr
 
 from daskgmm.counting import counted
 from daskgmm.errors import DataError, SourceError
 from daskgmm.passes.task import Progress
 from daskgmm.rows.csv.table import MOST_BYTES
 from daskgmm.rows.kinds.parquet import ParquetFiles
+from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet.footers import Footer, null_counts
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.requiring import require
+
+STAY = "rows without a value: these gaps stay"
+"""What stands above columns whose gaps were filled, where a row had no value to tell them by."""
 
 GAPS = "rows without a value; see --missing drop and --missing marginalise"
 """What stands above the columns that have gaps."""
@@ -73,7 +79,9 @@ class Gaps:
         return cls([*told(missing, rows), *more], without, known)
 
 
-def gaps_of(rows: Rows, progress: Progress | None = None) -> tuple[dict[str, int], dict[str, int]]:
+def gaps_of(
+    rows: Rows, progress: Progress | None = None, names: Sequence[str] | None = None
+) -> tuple[dict[str, int], dict[str, int]]:
     """Return the numbers of values that are NaN, and infinite, by column.
 
     Columns without names have numbers.
@@ -84,6 +92,8 @@ def gaps_of(rows: Rows, progress: Progress | None = None) -> tuple[dict[str, int
         Each chunk is read once.
     progress : callable, optional
         Called with the number of chunks done and their total.
+    names : sequence of str, optional
+        Of the columns; by default those of the rows.
     """
     found, total = np.zeros((2, rows.n_features), np.int64), len(rows.lengths)
     for chunk in range(total):
@@ -91,7 +101,7 @@ def gaps_of(rows: Rows, progress: Progress | None = None) -> tuple[dict[str, int
             found += np.isnan(block).sum(axis=0), np.isinf(block).sum(axis=0)
         if progress is not None:
             progress(chunk + 1, total)
-    names = rows.columns or [f"column {place}" for place in range(rows.n_features)]
+    names = names or rows.columns or [f"column {place}" for place in range(rows.n_features)]
     missing, infinite = (dict(zip(names, each, strict=True)) for each in found.tolist())
     return missing, infinite
 
@@ -106,11 +116,35 @@ def gaps_in(source: Source, asked: bool, progress: Progress | None = None) -> Ga
         rows = source_of(source.open(), source.options).rows()
     except (DataError, SourceError):
         return Gaps()
+    return _counted(source, rows, asked, progress)
+
+
+def gaps_in_points(
+    source: Source,
+    array: zarr.Array[Any],
+    names: Sequence[str],
+    asked: bool,
+    progress: Progress | None = None,
+) -> Gaps:
+    """Return what is said of the gaps of an array whose last axis has features of these names."""
+    lazy = da.from_zarr(array)
+    points = lazy.rechunk({-1: -1}).reshape(-1, lazy.shape[-1])
+    return _counted(source, as_rows(points), asked, progress, names)
+
+
+def _counted(
+    source: Source,
+    rows: Rows,
+    asked: bool,
+    progress: Progress | None,
+    names: Sequence[str] | None = None,
+) -> Gaps:
+    """Count the gaps of rows, unless they are dear and that is not asked for."""
     if rows.dtype.kind != "f" or rows.n_rows is None or not rows.n_rows:
         return Gaps()
     if not asked and _is_dear(source, rows):
         return Gaps([NOT_COUNTED])
-    found = Gaps.of(*gaps_of(rows, progress), rows.n_rows)
+    found = Gaps.of(*gaps_of(rows, progress, names), rows.n_rows)
     return found if found.lines else replace(found, lines=[("gaps", "none")])
 
 

@@ -20,7 +20,7 @@ from daskgmm.models.settings.outliers import fitted_outliers
 from daskgmm.models.settings.precision import precisions_of
 from daskgmm.names import MARGINALISE
 from daskgmm.readers import remedy
-from daskgmm.report.data import aligned, listed
+from daskgmm.report.listing import aligned, listed
 from daskgmm.report.provenance import SHOWN_DIGITS
 from daskgmm.rows.checks.name_lists import quoted
 

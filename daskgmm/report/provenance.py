@@ -36,7 +36,7 @@ def provenance(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if MODEL not in facts:
         return []
     kind, digest = ("sha256", facts[SHA256]) if SHA256 in facts else ("digest", facts.get(DIGEST))
-    checked = "" if digest is None else f", {kind} {str(digest)[:SHOWN_DIGITS]}"
+    checked = "" if digest is None else f", {kind} {short(digest)}"
     told = [("model", f"{facts[MODEL]}{checked}")]
     missing = facts.get(MISSING)
     if missing is not None:
@@ -44,6 +44,11 @@ def provenance(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if SEED in facts:
         told.append(("seed", str(facts[SEED])))
     return [*told, *_features(facts), *_written_by(facts)]
+
+
+def short(digest: object) -> str:
+    """Return the first digits of a digest, as they are shown."""
+    return str(digest).removeprefix("sha256:")[:SHOWN_DIGITS]
 
 
 def _features(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from daskgmm.drawing.style import NO_PLOTS
 from daskgmm.errors import OutputError, SettingError
 from daskgmm.names import FAILED, FITTED, SAMPLE
-from daskgmm.report.data import aligned
+from daskgmm.report.listing import aligned
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import check_place
 

@@ -75,6 +75,61 @@ def test_predictions_begin_anew_only_if_they_may_and_say_so(folder, call, model,
     assert again.stderr.startswith("beginning anew: nothing goes on from what an earlier run left")
 
 
+def interrupted(model, out, **asked):
+    asked = {"chunks": 100, "progress": stop_at_third, **asked}
+    with dask.config.set(num_workers=1), pytest.raises(KeyboardInterrupt):
+        model.predict_to_zarr("pieces.parquet", out, ["label", "posterior"], **asked)
+
+
+@pytest.mark.parametrize(
+    "path", ["out.zarr", "out.zarr.partial", "out.zarr.partial/", "out.zarr.partial.progress.json"]
+)
+def test_info_tells_of_a_run_that_has_not_ended(folder, call, model, monkeypatch, path):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    interrupted(model, "out.zarr")
+    told = call("info", path)
+    assert told.exit_code == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert lines[0].endswith("out.zarr.partial: predictions of a run that has not ended")
+    facts = dict(line.strip().split("  ", 1) for line in lines[1:])
+    assert facts["so far"].strip() == "2 of 5 batches"
+    assert facts["outputs"].strip() == "label, posterior"
+    assert facts["begun"].strip().startswith("20")
+    assert "by process" in facts["begun"]
+    assert "give the command (or call) that began it again" in facts["to go on"]
+    assert "--out out.zarr: it resumes from what is written" in facts["to go on"]
+
+
+def test_info_tells_of_a_run_beside_what_is_whole(folder, call, model, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    model.predict_to_zarr("pieces.parquet", "out.zarr", ["label"])
+    interrupted(model, "out.zarr", overwrite=True)
+    told = call("info", "out.zarr").stdout
+    assert told.startswith("out.zarr: predictions\n")
+    assert "2 of 5 batches" in told
+    journal = folder / "out.zarr.partial.progress.json"
+    journal.write_text(journal.read_text()[:-3])
+    assert "the journal is torn, so no run resumes" in call("info", "out.zarr.partial").stdout
+
+
+def test_info_tells_of_a_run_at_a_url(folder, call, model, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    interrupted(model, "memory://going-on/out.zarr")
+    told = call("info", "memory://going-on/out.zarr").stdout
+    assert "NOT whole: the run that writes them has not ended" in told
+    assert "2 of 5 batches" in told
+    assert "--out memory://going-on/out.zarr: it resumes" in told
+
+
+def test_other_commands_name_the_run_that_has_not_ended(folder, call, model, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    interrupted(model, "out.zarr")
+    refused = call("fit", "out.zarr", "-k", 2, "-o", "other.json")
+    assert refused.exit_code == 1
+    assert "out.zarr does not exist." in refused.stderr
+    assert "`daskgmm info out.zarr` tells of it" in refused.stderr
+
+
 def test_nothing_is_asked_where_nothing_was_written(folder, call, model):
     with pytest.raises(KeyboardInterrupt):
         model.predict_to_zarr("pieces.parquet", "out.zarr", ["label"], progress=stop)

@@ -248,3 +248,48 @@ def test_predictions_tell_how_they_were_made(call, told, folder, suffix):
     assert "seed 5" in text
     assert "features temp,salt" in text
     assert "written by daskgmm " in text
+
+
+@pytest.mark.parametrize("suffix", ["zarr", "parquet"])
+def test_gaps_that_stay_are_told(call, told, folder, suffix):
+    """A row without any value keeps its gaps; so does a column of gaps alone."""
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    pd.DataFrame(rows, columns=["temp", "salt"]).to_parquet(folder / "whole.parquet")
+    fit = "fit", "whole.parquet", "-k", 2, "--missing", "marginalise", "--out", "m.json", "--quiet"
+    assert call(*fit).exit_code == 0
+    rows[5], rows[7, 1] = np.nan, np.nan
+    pd.DataFrame(rows, columns=["temp", "salt"]).to_parquet(folder / "gaps.parquet")
+    assert call("impute", "m.json", "gaps.parquet", "--out", f"p.{suffix}").exit_code == 0
+    text = " ".join(told(f"p.{suffix}").split())
+    assert "gaps in rows without a value: these gaps stay" in text
+    assert "temp 1 row (0.50%) salt 1 row (0.50%) use can be fitted" in text
+    rows[:] = np.nan
+    pd.DataFrame(rows, columns=["temp", "salt"]).to_parquet(folder / "gaps.parquet")
+    assert call("impute", "m.json", "gaps.parquet", "--out", f"n.{suffix}").exit_code == 0
+    text = " ".join(told(f"n.{suffix}").split())
+    assert "use cannot be fitted" in text
+    assert "'salt' (no value in any row)" in text
+
+
+def test_points_of_gaps_alone_cannot_be_fitted(told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    points = np.random.default_rng(0).normal(size=(4, 5, 2))
+    points[..., 1] = np.nan
+    zarr.create_array("x.zarr", data=points, chunks=(2, 5, 1))
+    text = " ".join(told("x.zarr").split())
+    assert "column 1 20 rows (100.00%) use cannot be fitted as it is" in text
+    assert "not usable 'column 1' (no value in any row)" in text
+    points[..., 1] = 0.0
+    zarr.create_array("y.zarr", data=points, chunks=(2, 5, 1))
+    assert "gaps none use can be fitted" in " ".join(told("y.zarr").split())
+
+
+def test_a_checkpoint_is_named_as_one(folder, call, told):
+    fit = ("fit", "rows.zarr", "-k", 3, "--max-iter", 2, "--tol", 0)
+    url = "memory://daskgmm-info/c.ckpt"
+    assert call(*fit, "--checkpoint", url, "-o", "m.json").exit_code == 3
+    assert "checkpoint of a fit, which is not a model yet" in told(url)
+    assert call(*fit, "--checkpoint", "c.json", "-o", "n.json").exit_code == 3
+    refused = call(*fit, "-o", "c.json", "--overwrite")
+    assert refused.exit_code == 1
+    assert "c.json is the checkpoint of a fit or sweep, and no model" in refused.stderr

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.writers.target import JOURNAL, sealed
+from daskgmm.models.writers.journal import sealed
+from daskgmm.models.writers.partial_places import JOURNAL
 from tests.lies.documents import Killed, X
 from tests.lies.judging import Subject
 

@@ -16,7 +16,8 @@ import zarr
 from daskgmm import GaussianMixture, MixtureMoments, csv_to_parquet, load_model
 from daskgmm.em.checkpoints.packing import pack, unpack
 from daskgmm.errors import CheckpointError, DataError, ModelFileError, SourceError
-from daskgmm.models.writers.target import JOURNAL, sealed
+from daskgmm.models.writers.journal import sealed
+from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet.segment import read_piece
 from tests.lies.documents import Killed, X, signed

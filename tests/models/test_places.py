@@ -14,7 +14,8 @@ import zarr
 
 from daskgmm import GaussianMixture, open_labelled, open_parquet
 from daskgmm.errors import OutputError
-from daskgmm.models.writers.target import JOURNAL, place_of
+from daskgmm.models.writers.journal import place_of
+from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.storage.address import Address
 
 N = 60

@@ -17,7 +17,7 @@ from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
 from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.room import OF_OUTLIERS
-from daskgmm.models.writers.target import JOURNAL
+from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.rows.parquet import segment as parquet_segment
 from daskgmm.rows.parquet.rows import open_parquet
 from tests.oracle.data import blobs

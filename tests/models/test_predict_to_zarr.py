@@ -19,7 +19,7 @@ from daskgmm import GaussianMixture
 from daskgmm.models.predictions.outputs import OUTPUTS, ambiguity
 from daskgmm.models.predictions.posterior import most_probable
 from daskgmm.models.predictions.room import OF_OUTLIERS
-from daskgmm.models.writers.target import JOURNAL
+from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.passes.batches import Batch, aligned, cut_batches
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.stores import stored_rows, zarr_array

@@ -14,7 +14,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import OutputError
-from daskgmm.models.writers.target import JOURNAL, Target
+from daskgmm.models.writers.partial_places import JOURNAL
+from daskgmm.models.writers.target import Target
 from daskgmm.storage.address import Address
 from daskgmm.testing import WriterTests
 from daskgmm.testing.writers import CHUNK, TAKEN, D, Killed, N, after, die, fitted, nothing_beside

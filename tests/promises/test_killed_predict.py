@@ -11,7 +11,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.writers.target import JOURNAL
+from daskgmm.models.writers.partial_places import JOURNAL
 from tests.drivers import Driver
 from tests.promises.predict_to_be_killed import predict_to_be_killed
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from daskgmm import load_model
 from daskgmm.errors import CheckpointError, ModelFileError
-from daskgmm.models.writers.target import JOURNAL
+from daskgmm.models.writers.partial_places import JOURNAL
 from tests.promises.options import OPTIONS, beside, made, rows
 from tests.promises.slow import bits
 from tests.promises.stopping import Stop, stop_after

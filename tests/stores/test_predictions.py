@@ -11,7 +11,7 @@ import xarray as xr
 import zarr
 
 from daskgmm import GaussianMixture, load_model, open_parquet, save_model
-from daskgmm.models.writers.target import JOURNAL
+from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.rows.opening import open_data
 from daskgmm.storage.address import Address
 from tests.drivers import Driver

@@ -10,16 +10,20 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.completing import PlaceOrUnfinished
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.reporting import tell
+from daskgmm.models.writers.partial_places import target_of
+
+DOCUMENTS = (".json", ".ckpt", ".checkpoint")
+"""Ends of URLs of models and checkpoints; at local paths the file is looked at."""
 
 
 @command(
     short_help="Describe a model file, a checkpoint, data or predictions.",
     example="daskgmm info model.json",
 )
-@click.argument("path", type=PLACE)
+@click.argument("path", type=PlaceOrUnfinished())
 @click.option(
     "--gaps", is_flag=True,
     help=(
@@ -32,19 +36,26 @@ from daskgmm.cli.reporting import tell
 def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
     """Describe PATH: a model file, a checkpoint, predictions, or data.
 
-    Data are those of Zarr, Parquet, NetCDF, CSV or .npy files.
+    Of predictions that a run has not finished, it tells how many batches are written, when the run
+    was begun, and how to resume it. Data are those of Zarr, Parquet, NetCDF, CSV or .npy files.
     """
     with at_once():
         from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.models.fitting.estimator import MixtureEstimator
+        from daskgmm.models.signed_file import is_checkpoint
         from daskgmm.progress import show_pass
-        from daskgmm.report.checkpoint import describe_checkpoint, is_checkpoint
+        from daskgmm.report.checkpoint import describe_checkpoint
         from daskgmm.report.data import describe_data
         from daskgmm.report.model import describe_classifier, describe_model
+        from daskgmm.report.unfinished import describe_unfinished
         from daskgmm.storage.address import Address
 
-    url_of_model = "://" in path and path.endswith(".json")
-    if url_of_model or (Path(path).is_file() and not path.lower().endswith(not_models())):
+    alone = target_of(path) != path.rstrip("/") or not ("://" in path or Path(path).exists())
+    unfinished = describe_unfinished(path, storage_options) if alone else None
+    if unfinished is not None:
+        tell(unfinished)
+        return
+    if is_document(path):
         address = Address.of(path, storage_options)
         if is_checkpoint(address):
             tell(describe_checkpoint(address, path))
@@ -58,6 +69,13 @@ def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
         with show_pass("gaps") as progress:
             told = describe_data(path, storage_options, gaps=gaps, progress=progress)
         tell(told)
+
+
+def is_document(path: str) -> bool:
+    """Return whether a path or URL is that of a file whose name says of no format of data."""
+    if "://" not in path:
+        return Path(path).is_file() and not path.lower().endswith(not_models())
+    return path.lower().endswith(DOCUMENTS)
 
 
 def not_models() -> tuple[str, ...]:

@@ -23,6 +23,10 @@ class Place(StringParamType):
 PLACE = Place()
 
 
+class PlaceOrUnfinished(Place):
+    """A path or a URL, also of predictions whose run has not ended."""
+
+
 class NewPlace(Place):
     """A place that a command writes.
 

@@ -19,9 +19,10 @@ from daskgmm.markup.carded import Carded, Grid, Sheet
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.about import NamedModel
+from daskgmm.models.writers.journal import left_behind
 from daskgmm.models.writers.marks import same_values
 from daskgmm.models.writers.tally import Tally, WrittenBatch
-from daskgmm.models.writers.target import Target, left_behind
+from daskgmm.models.writers.target import Target
 from daskgmm.names import PREDICTIONS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches

@@ -9,17 +9,23 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import numpy as np
 
-from daskgmm.em.checkpoints.checkpoint import differing_versions, digest_of, versions
+from daskgmm.em.checkpoints.checkpoint import differing_versions, versions
 from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import OutputError
+from daskgmm.models.writers.journal import (
+    FOLDER,
+    place_of,
+    sealed,
+    whole_journal,
+)
 from daskgmm.models.writers.ownership import Owner, identified, parsed
+from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.models.writers.tally import Tally
 from daskgmm.models.writers.unlike import VALUES, WRITES, differing, unlike
 from daskgmm.passes.configuration import Configuration
@@ -40,13 +46,6 @@ try:
     import fcntl
 except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
-
-JOURNAL = ".progress.json"
-"""What is added to the name of a target for that of its journal, a file beside it: as long as there
-is one, the target is not whole."""
-
-FOLDER = re.compile(r"[0-9a-f]{32}")
-"""What runs call their folders where a target is written."""
 
 OURS = re.compile(rf"{FOLDER.pattern}(\.[0-9a-f]{{32}}\.removed)?")
 """Names of such folders, and of those that a run is about to remove."""
@@ -238,9 +237,7 @@ class Target(ABC):
 
     def _read(self) -> dict[str, Any]:
         """Return the journal; empty if there is none, or none that is whole, to go on from."""
-        document = parsed(self._journal.read())
-        whole = FOLDER.fullmatch(str(document.get("folder"))) and document == sealed(document)
-        return document if whole else {}
+        return whole_journal(self._journal.read())
 
     def _write(self, identity: Mapping[str, Any], tally: Tally, *, begun: bool) -> None:
         document = {
@@ -420,26 +417,6 @@ class Target(ABC):
     def _is_former(self) -> bool:
         """Return whether what lies aside is of a run that had no folder of its own there yet."""
         return parsed(self._journal.read()).keys() == FORMER
-
-
-def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a journal with the checksum of what is in it: a spoiled one is not gone on from."""
-    rest = {name: value for name, value in document.items() if name != "sha256"}
-    return {**rest, "sha256": digest_of(rest)}
-
-
-def place_of(address: Address) -> Address:
-    """Return where something is written that is to have that address."""
-    if address.path is None:
-        return replace(address, url=address.url.rstrip("/"))
-    path = written_path(address.path)
-    return Address.of(path.with_name(f"{path.name}.partial"))
-
-
-def left_behind(address: Address) -> Address | None:
-    """Return where a run that did not end has left what it wrote; None if there is no such run."""
-    place = place_of(address)
-    return place if place.suffixed(JOURNAL).exists() else None
 
 
 def _remove_torn(folder: Path) -> None:
