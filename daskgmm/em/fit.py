@@ -251,7 +251,7 @@ def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) 
 def _identity(data: Dataset, request: Request) -> dict[str, Any]:
     resumed = None if request.resume is None else request.resume.parameters
     random = request.random if request.seeded else None
-    return fit_identity(data, request.settings, request.initial, resumed, random)
+    return fit_identity(data, request.settings, request.initial, resumed, random, request.seed)
 
 
 def _check(data: Dataset, request: Request, state: State) -> None:

@@ -76,6 +76,8 @@ class Request:
     resume : Resume or None
     checkpoint : Address or None
         Where the state of the fit is kept, and found again.
+    seed : int or None
+        What `random` was made of, if that is a number; for messages.
     """
 
     settings: Settings
@@ -84,6 +86,7 @@ class Request:
     seeded: bool = True
     resume: Resume | None = None
     checkpoint: Address | None = None
+    seed: int | None = None
 
     @property
     def needs_sample(self) -> bool:

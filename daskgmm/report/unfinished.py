@@ -9,7 +9,7 @@ from typing import Any
 from daskgmm.counting import counted
 from daskgmm.models.writers.journal import place_of, whole_journal
 from daskgmm.models.writers.partial_places import JOURNAL, target_of
-from daskgmm.models.writers.unlike import BATCHES, WRITES
+from daskgmm.models.writers.unlike import BATCHES, SAID, WRITES
 from daskgmm.report.listing import listed
 from daskgmm.report.provenance import short
 from daskgmm.storage.address import Address
@@ -57,10 +57,19 @@ def _facts(journal: Mapping[str, Any], target: Address) -> Facts:
     return [
         ("so far", f"{counted(done, 'batch', 'es') if total is None else f'{done:,}'}{of}"),
         *([("outputs", names)] if names else []),
-        *([("of model", f"digest {short(identity['model'])}")] if "model" in identity else []),
+        *_model(journal),
         ("begun", _begun(journal)),
         ("to go on", _how(target)),
     ]
+
+
+def _model(journal: Mapping[str, Any]) -> Facts:
+    said, identity = (journal.get(name) for name in (SAID, "identity"))
+    if isinstance(said, Mapping) and "model" in said:
+        return [("model", str(said["model"]))]
+    if isinstance(identity, Mapping) and "model" in identity:
+        return [("model", f"digest {short(identity['model'])}")]
+    return []
 
 
 def _begun(journal: Mapping[str, Any]) -> str:

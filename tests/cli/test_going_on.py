@@ -62,7 +62,10 @@ def test_predictions_begin_anew_only_if_they_may_and_say_so(folder, call, model,
     refused = call(*other)
     assert refused.exit_code != 0
     assert "out.zarr.partial holds 2 batches that an interrupted run, begun" in refused.stderr
-    assert "wrote with other outputs (label)." in refused.stderr
+    assert (
+        "wrote with other outputs (written: label int8; asked: posterior float32)."
+        in refused.stderr
+    )
     assert "--overwrite" in refused.stderr
     again = call(*other, "--overwrite")
     assert call("info", "out.zarr").stdout.rstrip().endswith("state        whole")

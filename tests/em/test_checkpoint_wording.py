@@ -56,6 +56,18 @@ DIFFERENT = [
     (
         PLAIN,
         {"random_state": 1},
+        "random_state was 0 and is 1",
+        "random_state was 0 and is 1",
+    ),
+    (
+        PLAIN,
+        {"random_state": None},
+        "random_state was 0 and is not given",
+        "random_state was 0 and is not given",
+    ),
+    (
+        PLAIN,
+        {"random_state": np.random.RandomState(1)},
         "random_state: other than before",
         "random_state: other than before",
     ),
@@ -101,3 +113,23 @@ def test_values_that_differ_because_of_a_setting_are_not_told_as_well():
     found = differences(before, {**before, "columns of X": 3, "values of X": "b"})
     assert found == "columns of X was 4 and is 3"
     assert "values of X" in differences(before, {**before, "values of X": "b"})
+
+
+def test_a_seed_is_told_and_not_compared():
+    """Checkpoints of earlier versions have none, and a generator of the same seed is the same."""
+    before = {"random_state": "sha256:a", "seed": 0, "tol": 1e-3}
+    assert differences(before, {**before, "tol": 1e-4}) == "tol was 0.001 and is 0.0001"
+    earlier = {name: value for name, value in before.items() if name != "seed"}
+    assert differences(earlier, {**before, "tol": 1e-4}) == "tol was 0.001 and is 0.0001"
+    other = {**before, "random_state": "sha256:b", "seed": 1}
+    assert differences(earlier, other) == "random_state: other than before"
+
+
+def test_a_generator_goes_on_where_its_seed_was_given(tmp_path):
+    asked = {"n_components": 2, "max_iter": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GaussianMixture(**asked, random_state=0).fit(X, checkpoint=tmp_path / "c")
+        again = GaussianMixture(**asked, random_state=np.random.RandomState(0))
+        again.fit(X, checkpoint=tmp_path / "c")
+    assert again.n_iter_ == 1

@@ -280,7 +280,8 @@ def test_another_run_begins_anew_only_if_it_may(tmp_path, monkeypatch):
 
     with dask.config.set(num_workers=1), pytest.raises(Killed):
         MIXTURE.predict_to_parquet(source, out, key="name", progress=die)
-    with pytest.raises(FileExistsError, match=r"3 batches .* other outputs or keys \(label\)\."):
+    both = r"\(written: name .*, label int8; asked: number .*, label int8\)"
+    with pytest.raises(FileExistsError, match=rf"3 batches .* other outputs or keys {both}\."):
         MIXTURE.predict_to_parquet(source, out, key="number")
     MIXTURE.predict_to_parquet(source, out, key="number", overwrite=True)
     assert list(pd.read_parquet(out)) == ["number", "label"]

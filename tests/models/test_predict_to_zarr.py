@@ -322,19 +322,28 @@ def test_another_run_begins_anew_only_if_it_may(
     drawn, filled = tmp_path / "drawn.zarr", deepcopy(mixture).set_params(missing="marginalise")
     with dask.config.set(num_workers=1), pytest.raises(Killed):
         filled.predict_to_zarr(x, drawn, ["imputed"], chunks=100, random_state=5, progress=die)
-    for seed in (6, None):
-        with pytest.raises(FileExistsError, match=r"wrote with another random_state \(--seed\)\."):
+    for seed, asked in ((6, "6"), (None, "none")):
+        words = rf"wrote with another random_state \(--seed\) \(written: 5; asked: {asked}\)\."
+        with pytest.raises(FileExistsError, match=words):
             filled.predict_to_zarr(x, drawn, ["imputed"], chunks=100, random_state=seed)
     with dask.config.set(num_workers=1), pytest.raises(Killed):
         mixture.predict_to_zarr(x, out, ["posterior"], chunks=100, progress=die)
     before = (tmp_path / f"out.zarr.partial{JOURNAL}").read_bytes()
     other = GaussianMixture.from_parameters([1.0], mixture.means_[:1], mixture.covariances_[:1])
-    with pytest.raises(FileExistsError, match=r"another model, other outputs \(posterior\)"):
+    labels = r"other outputs \(written: posterior float32; asked: label int8\)"
+    models = r"another model \(written: GaussianMixture, digest \w+; asked: .*, digest \w+\)"
+    with pytest.raises(FileExistsError, match=f"{models}, {labels}"):
         other.predict_to_zarr(x, out, ["label"], chunks=100)
     for words, settings in {
-        r"other chunks, shards or dimensions\.": {"outputs": ["posterior"], "chunks": 50},
-        r"other outputs \(posterior\)\.": {"outputs": ["posterior"], "dtype": "uint8"},
-        r"other outputs \(posterior\)\. If it .* The same call .* goes on.*--overwrite": {},
+        r"shards or dimensions \(written: row, chunks 100; asked: row, chunks 50\)\.": {
+            "outputs": ["posterior"],
+            "chunks": 50,
+        },
+        r"other outputs \(written: posterior float32; asked: posterior uint8\)\.": {
+            "outputs": ["posterior"],
+            "dtype": "uint8",
+        },
+        rf"{labels}\. If it .* The same call .* goes on.*--overwrite": {},
     }.items():
         with pytest.raises(FileExistsError, match=words):
             mixture.predict_to_zarr(x, out, **{"chunks": 100} | settings)

@@ -410,7 +410,7 @@ def first_checkpoint(tmp_path_factory):
         ({"tol": 1e-5}, "tol was"),
         ({"reg_covar": 1e-4}, "reg_covar was"),
         ({"prior": "conjugate"}, "prior was not given and is"),
-        ({"random_state": 1}, "random_state: other than before"),
+        ({"random_state": 1}, "random_state was 0 and is 1"),
         ({"groups": np.arange(N) // 100}, "groups was not given"),
         ({"sample_weight": np.ones(N)}, "sample_weight was not given"),
         ({"X": X + 1}, "values of X"),

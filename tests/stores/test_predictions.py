@@ -150,7 +150,10 @@ def test_a_killed_run_to_zarr_goes_on(
     other = f"{out}-2"
     with pytest.raises(Killed):
         mixture.predict_to_zarr(x, other, ["posterior"], progress=die_after(3), **settings)
-    with pytest.raises(FileExistsError, match=r"other outputs \(posterior\)\. .*overwrite=True"):
+    with pytest.raises(
+        FileExistsError,
+        match=r"other outputs \(written: posterior float32; asked: .*\)\. .*overwrite=True",
+    ):
         mixture.predict_to_zarr(x, other, ["label"], **settings)
     mixture.predict_to_zarr(x, other, ["label"], overwrite=True, **settings)
     # The server goes on listing emptied folders, and tasks of the dead run that were under way on

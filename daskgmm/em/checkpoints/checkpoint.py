@@ -22,7 +22,7 @@ import sklearn
 
 from daskgmm.em.acceleration.quasi_newton import Point
 from daskgmm.em.acceleration.search import Search
-from daskgmm.em.checkpoints.fingerprint import MAX_ITER
+from daskgmm.em.checkpoints.fingerprint import MAX_ITER, SEED
 from daskgmm.em.checkpoints.packing import MALFORMED, encoded, named_once, pack, unpack
 from daskgmm.em.checkpoints.wording import differences
 from daskgmm.em.events import Checkpointed, Iterated, Listener
@@ -242,7 +242,7 @@ class Checkpoint(Generic[Kept]):
         if MAX_ITER not in self._identity:
             # Those of sweeps had it once.
             kept = {name: value for name, value in kept.items() if name != MAX_ITER}
-        names = sorted(self._identity.keys() | kept.keys())
+        names = sorted((self._identity.keys() | kept.keys()) - {SEED})
         if any(self._identity.get(name) != kept.get(name) for name in names):
             raise CheckpointError(
                 f"The checkpoint {self._address} is of another fit: "

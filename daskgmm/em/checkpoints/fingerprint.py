@@ -34,6 +34,10 @@ MAX_ITER = "max_iter"
 """Name of the setting that what goes on may have larger, where nothing but its end depends on it.
 """
 
+SEED = "seed"
+"""Name of the seed as it was given, beside the digest of the state that decides: it is told, and
+not compared; of a generator there is none, nor in checkpoints of earlier versions."""
+
 VALUES = "values of "
 """What the name of a digest of values begins with in errors; then what they are of."""
 
@@ -47,10 +51,12 @@ def fit_identity(
     initial: Initial,
     resumed: Parameters | None,
     random: np.random.RandomState | None,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Return settings and the fingerprint of the data, each under a name for errors.
 
-    `random` is the generator at the start of the fit; None if the user left it to chance.
+    `random` is the generator at the start of the fit; None if the user left it to chance. `seed` is
+    what it was made of, if that is a number.
     """
     given = {f"{name}_init": arrays_digest(value) for name, value in asdict(initial).items()}
     warm = None if resumed is None else arrays_digest(*asdict(resumed).values())
@@ -70,6 +76,7 @@ def fit_identity(
         **given,
         "warm_start": warm,
         "random_state": state,
+        **({} if seed is None else {SEED: seed}),
         **rows_identity(data),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER, PRIOR, VALUES
+from daskgmm.em.checkpoints.fingerprint import DIGEST, MAX_ITER, PRIOR, SEED, VALUES
 from daskgmm.em.settings import NOISE
 from daskgmm.em.survey.weighing import RELATIVE
 from daskgmm.gaussian.covariance.low_rank.families import family_of
@@ -13,6 +13,8 @@ from daskgmm.names import FLOAT64, MARGINALISE
 from daskgmm.readers import remedy
 
 LABELLING = "labelling"
+
+RANDOM = "random_state"
 
 OF_OTHER_VALUES = ("missing", "columns of ", "chunks of ")
 """Beginnings of what the values that are compared depend on: of other columns they are others."""
@@ -32,7 +34,7 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
     What follows from another difference is left out.
     """
-    was, given = _as_given(kept), _as_given(now)
+    was, given = map(_as_given, _with_seeds(kept, now))
     names = [name for name in sorted(was.keys() | given.keys()) if was.get(name) != given.get(name)]
     follows = {MAX_ITER} if (MAX_ITER in was) != (MAX_ITER in given) else set()
     follows |= {PRIOR} if "prior" in names else set()
@@ -44,6 +46,18 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         follows |= values
     told = [name for name in names if name not in follows] or names
     return "; ".join(_difference(name, was.get(name), given.get(name)) for name in told)
+
+
+def _with_seeds(
+    kept: Mapping[str, Any], now: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return two identities with seeds in the place of states of generators that differ."""
+    found = dict(kept), dict(now)
+    seeds = [each.pop(SEED, each.get(RANDOM)) for each in found]
+    if found[0].get(RANDOM) != found[1].get(RANDOM) and seeds[0] != seeds[1]:
+        for each, seed in zip(found, seeds, strict=True):
+            each[RANDOM] = seed
+    return found
 
 
 def _as_given(identity: Mapping[str, Any]) -> dict[str, Any]:

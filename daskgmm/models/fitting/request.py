@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def request_of(mixture: Any, settings: Settings, columns: int) -> Request:
         # Objectives of passes in float32 are told lower, and this one is known.
         settings = replace(settings, precision=FLOAT64)
     random, seeded = check_random_state(mixture.random_state), mixture.random_state is not None
-    return Request(settings, initial, random, seeded, resume)
+    seed = int(given) if isinstance(given := mixture.random_state, Integral) else None
+    return Request(settings, initial, random, seeded, resume, seed=seed)
 
 
 def _resume(mixture: Any, settings: Settings, columns: int) -> Resume | None:

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from daskgmm.em.checkpoints.fingerprint import (
     MAX_ITER,
     PRIOR,
+    SEED,
     plain_digest,
     prior_digest,
     rows_identity,
@@ -133,6 +134,7 @@ def identity_of(data: Dataset, request: SweepRequest, random_state: Any) -> dict
         "random_state": None
         if random_state is None
         else plain_digest([request.sample_seed, request.seeds[0]]),
+        **({SEED: int(random_state)} if isinstance(random_state, Integral) else {}),
         "groups": None if groups is None else groups.digest,
         # What is said by default may be said as well.
         "weights_are": COUNTS if request.weights_are == COUNTS else None,

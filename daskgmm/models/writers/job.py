@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
+from daskgmm.em.checkpoints.fingerprint import DIGEST
 from daskgmm.errors import DataError
 from daskgmm.markup.card import with_bar
 from daskgmm.markup.carded import Carded, Grid, Sheet
@@ -23,10 +24,12 @@ from daskgmm.models.writers.journal import left_behind
 from daskgmm.models.writers.marks import same_values
 from daskgmm.models.writers.tally import Tally, WrittenBatch
 from daskgmm.models.writers.target import Target
+from daskgmm.models.writers.unlike import SEED, seed_in_words
 from daskgmm.names import PREDICTIONS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Progress, Task, Work
+from daskgmm.rows.rows import Rows
 
 Add = Callable[[WrittenBatch], None]
 
@@ -70,6 +73,13 @@ class Written(Carded):
         return Sheet(f"Predictions of {counted(self.rows, 'row')}", [("path", self.path)], [grid])
 
 
+def rows_in_words(rows: Rows) -> str:
+    """Return what rows are, without their values."""
+    n = "unknown number of rows" if rows.n_rows is None else counted(rows.n_rows, "row")
+    columns, chunks = counted(rows.n_features, "column"), counted(len(rows.lengths), "chunk")
+    return f"{n} of {columns} {rows.dtype} in {chunks}"
+
+
 @dataclass(frozen=True)
 class Job(ABC):
     """All that a run needs to write predictions.
@@ -100,6 +110,19 @@ class Job(ABC):
 
     @property
     @abstractmethod
+    def said(self) -> dict[str, str]:
+        """The same facts in words, as far as there are words for them."""
+
+    @property
+    def _said_of_model(self) -> dict[str, str]:
+        digest = self.predictor.digest.removeprefix(DIGEST)
+        return {
+            "model": f"{self.named.name}, digest {digest}",
+            SEED: seed_in_words(self.predictor.seed),
+        }
+
+    @property
+    @abstractmethod
     def n_counts(self) -> int:
         """The length of `Tally.counts`."""
 
@@ -122,6 +145,7 @@ class Job(ABC):
     def run(self, progress: Progress | None = None) -> Written:
         """Write what is missing, and put it in its place; of bad data nothing stays."""
         self.target.writes = [each.name for each in self.outputs.arrays]
+        self.target.said = self.said
         with self.target.held():
             tally = self._taken()
             work, add = self.work(tally)

@@ -10,7 +10,7 @@ from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import SettingError
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.about import about
-from daskgmm.models.writers.job import Add, Job, Written
+from daskgmm.models.writers.job import Add, Job, Written, rows_in_words
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting
 from daskgmm.models.writers.tally import Tally
@@ -51,6 +51,17 @@ class ParquetJob(Job):
             "rows": rows_digest(self.table.rows),
             "source": plain_digest(self.table.mark),
             "batches": len(self.data.batches),
+        }
+
+    @cached_property
+    def said(self) -> dict[str, str]:
+        """What is asked for in words."""
+        schema = self._writing.schema
+        columns = (f"{field.name} {field.type}" for field in schema)
+        return {
+            **self._said_of_model,
+            "columns": ", ".join(columns),
+            "rows": rows_in_words(self.table.rows),
         }
 
     @property

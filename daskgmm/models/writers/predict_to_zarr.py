@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.models.writers.about import about
 from daskgmm.models.writers.cutting import CutRows
-from daskgmm.models.writers.job import Add, Job, Written
+from daskgmm.models.writers.job import Add, Job, Written, rows_in_words
 from daskgmm.models.writers.tally import Tally
 from daskgmm.models.writers.unlike import SEED
 from daskgmm.models.writers.writing import GridWriting, Joining, Putting, RowWriting, n_counts
@@ -64,6 +64,20 @@ class ZarrJob(Job):
             "rows": rows_digest(self.cut.rows),
             "source": None if self.source is None else plain_digest(self.source),
             "batches": len(self.data.batches),
+        }
+
+    @cached_property
+    def said(self) -> dict[str, str]:
+        """What is asked for in words."""
+        layout = self.cut.layout
+        cut = {"chunks": layout.chunks, "shards": layout.shards}
+        words = [f"{name} {' x '.join(map(str, each))}" for name, each in cut.items() if each]
+        return {
+            **self._said_of_model,
+            "outputs": ", ".join(f"{each.name} {each.dtype}" for each in self.outputs.arrays),
+            "layout": f"{' x '.join(layout.dims)}, {', '.join(words)}",
+            "rows": rows_in_words(self.cut.rows),
+            "source": self.source or "in memory",
         }
 
     @property

@@ -27,7 +27,7 @@ from daskgmm.models.writers.journal import (
 from daskgmm.models.writers.ownership import Owner, identified, parsed
 from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.models.writers.tally import Tally
-from daskgmm.models.writers.unlike import VALUES, WRITES, differing, unlike
+from daskgmm.models.writers.unlike import SAID, VALUES, WRITES, differing, unlike
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
@@ -82,6 +82,8 @@ class Target(ABC):
     ----------
     writes : list of str
         Names of the arrays or columns, for messages.
+    said : dict of str
+        What is asked for in words, by the names of the identity, for messages.
 
     Raises
     ------
@@ -104,6 +106,7 @@ class Target(ABC):
         self.contested = self._taken = self._former = False
         self._overwrite, self._about = overwrite, identified()
         self.writes: list[str] = []
+        self.said: dict[str, str] = {}
         self._folder, self._folder_before = self.owner.run, ""
         self._made, self._versions = "", versions()
         self._versions_before: dict[str, Any] = {}
@@ -161,7 +164,7 @@ class Target(ABC):
         names = differing(document.get("identity"), json.loads(json.dumps(identity)))
         names = names or ([VALUES] if values else [])
         if names:
-            raise unlike(self.root, document, names, self.writes)
+            raise unlike(self.root, document, names, self.writes, self.said)
 
     def go_on(self, identity: Mapping[str, Any], tally: Tally) -> None:
         """Take the place of the run that wrote what is tallied; it stops at its next note.
@@ -253,6 +256,7 @@ class Target(ABC):
             "digests": tally.digests,
             "made": self._made,
             WRITES: self.writes,
+            SAID: self.said,
             VERSIONS: self._versions,
         }
         self._journal.replace(json.dumps(sealed(document)).encode())
