@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from daskgmm.cli.interrupting import at_once
+from daskgmm.storage.address import Address
 
 
-def fitted_in(
-    path: str, storage_options: dict[str, Any] | None, missing: str | None = None
-) -> tuple[Any, Any]:
+def fitted_in(address: Address, missing: str | None = None) -> tuple[Any, Any]:
     """Read a model file, and say what becomes of rows that miss a value, if not as in the fit.
 
     Returns
@@ -19,14 +18,14 @@ def fitted_in(
     """
     with at_once():
         from daskgmm.models.classifying.loading import load_fitted
-    return _missing(load_fitted(path, storage_options), missing)
+    return _missing(load_fitted(address), missing)
 
 
-def mixture_in(path: str, storage_options: dict[str, Any] | None, missing: str | None) -> Any:
+def mixture_in(address: Address, missing: str | None = None) -> Any:
     """Read the file of a mixture, as `fitted_in`; that of a classifier is refused."""
     with at_once():
-        from daskgmm.models.model_file import load_model
-    return _missing(load_model(path, storage_options), missing)[1]
+        from daskgmm.models.model_file import read_model
+    return _missing(read_model(address), missing)[1]
 
 
 def _missing(fitted: Any, missing: str | None) -> tuple[Any, Any]:

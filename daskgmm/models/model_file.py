@@ -92,12 +92,15 @@ def load_model(
     >>> load_model("loaded.json").covariances_
     array([2.])
     """
-    return read_mixture(_known, Address.of(path, storage_options))
+    return read_model(Address.of(path, storage_options))
 
 
-def load_to_change(
-    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> MixtureEstimator:
+def read_model(address: Address) -> MixtureEstimator:
+    """Read a mixture of any estimator."""
+    return read_mixture(_known, address)
+
+
+def load_to_change(address: Address) -> MixtureEstimator:
     """Read a mixture as `load_model` does, to write another one that is made from it.
 
     Raises
@@ -105,8 +108,7 @@ def load_to_change(
     SettingError
         If the file has classes, which the other one would not have.
     """
-    address = Address.of(path, storage_options)
-    mixture = read_mixture(_known, address)
+    mixture = read_model(address)
     if CLASSIFIER in read_document(address):
         raise SettingError(
             f"{address} holds a {remedy('GaussianMixtureClassifier', 'classifier')}, whose classes "

@@ -56,7 +56,7 @@ from daskgmm.rows.tables.text_columns import (
     described,
     mostly_numbers,
 )
-from daskgmm.storage.masking import StorageOptions
+from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +116,15 @@ class Variable:
         return f"  {self.name}", f"({sizes}) {self.dtype}{chunks}"
 
 
-def describe_data(
-    name: str,
-    storage_options: StorageOptions | None = None,
-    *,
-    gaps: bool = False,
-    progress: Progress | None = None,
-) -> str:
-    """Return a description of the data or predictions at a path or URL.
+def describe_data(address: Address, *, gaps: bool = False, progress: Progress | None = None) -> str:
+    """Return a description of the data or predictions at an address.
 
     Gaps of arrays are counted where these are small, or if that is asked for; `progress` is called
     with the number of chunks done and their total.
     """
-    source = source_of(name, storage_options)
+    source = source_of(address.url, address.options)
     describe = FORMS.get(type(source), _rows)
-    return f"{name}: {describe(source, Look(source, gaps, progress))}"
+    return f"{address.url}: {describe(source, Look(source, gaps, progress))}"
 
 
 def _rows(source: Source, look: Look) -> str:
@@ -257,7 +251,7 @@ def _classes(labels: Sequence[Any]) -> list[tuple[str, str]]:
 
 def _state(source: Source) -> list[tuple[str, str]]:
     """Return whether predictions are whole, and what is known of a run that has not ended there."""
-    found = unfinished_at(source.address.url, source.options)
+    found = unfinished_at(source.address)
     if found is None:
         return [("state", "whole")]
     left, facts = found

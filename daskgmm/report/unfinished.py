@@ -24,12 +24,12 @@ HELD = (
 """What is said of a run whose journal is not whole."""
 
 
-def unfinished_at(path: str, options: Mapping[str, Any] | None) -> tuple[Address, Facts] | None:
+def unfinished_at(address: Address) -> tuple[Address, Facts] | None:
     """Return where a run has left what it wrote so far, and what is known of it; None without one.
 
-    The path or URL is that of its target, of the folder beside it, or of its journal.
+    The address is that of its target, of the folder beside it, or of its journal.
     """
-    target = replace(Address.of(path, options), url=target_of(path))
+    target = replace(address, url=target_of(address.url))
     if not target.url:
         return None
     root = place_of(target)
@@ -37,9 +37,9 @@ def unfinished_at(path: str, options: Mapping[str, Any] | None) -> tuple[Address
     return None if content is None else (root, _facts(whole_journal(content), target))
 
 
-def describe_unfinished(path: str, options: Mapping[str, Any] | None) -> str | None:
+def describe_unfinished(address: Address) -> str | None:
     """Return what is known of a run that has not ended and writes there; None without one."""
-    found = unfinished_at(path, options)
+    found = unfinished_at(address)
     if found is None:
         return None
     root, facts = found

@@ -21,6 +21,7 @@ from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model, open
 from daskgmm.em.events import Iterated, SweepIterated
 from daskgmm.errors import CheckpointError, DataError, ModelFileError, SettingError
 from daskgmm.report.data import describe_data
+from daskgmm.storage.address import Address
 
 IRIS, Y = load_iris(return_X_y=True)
 IRIS = IRIS + np.random.default_rng(0).normal(0, 0.03, IRIS.shape)  # no ties
@@ -293,7 +294,7 @@ def test_predictions_say_their_classes(tmp_path):
     found.predict_to_zarr(IRIS, tmp_path / "p.zarr", ["label", "posterior"])
     found.predict_to_parquet(pd.DataFrame(IRIS, columns=list("abcd")), tmp_path / "p.parquet")
     for name in ("p.zarr", "p.parquet"):
-        said = describe_data(str(tmp_path / name))
+        said = describe_data(Address.of(tmp_path / name))
         assert re.search("classes +iris setosa, versicolor, virginica", said)
         assert re.search("rows +150", said)
 

@@ -24,7 +24,7 @@ def write_changed(
 
     target = data.address(out)
     check_free(target, overwrite)
-    mixture = load_to_change(model, data.storage_options)
+    mixture = load_to_change(data.address(model))
     x = data.for_mixture(mixture)
     with workers.current():
         changed = change(mixture, x, data.sample_weight(x))

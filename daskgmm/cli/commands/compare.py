@@ -9,6 +9,7 @@ import click
 
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.completing import PLACE
 from daskgmm.cli.options.data import MISSING_ROWS, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
@@ -44,11 +45,8 @@ def compare(
     check_apart({"MODEL_A": model_a, "MODEL_B": model_b, **places, **workers.places}, {})
     with at_once():
         from daskgmm.models.comparison.comparison import compare as compare_mixtures
-        from daskgmm.models.model_file import load_model
 
-    a, b = _over(
-        data.columns, [load_model(model, data.storage_options) for model in (model_a, model_b)]
-    )
+    a, b = _over(data.columns, [mixture_in(data.address(model)) for model in (model_a, model_b)])
     if missing is not None:
         for mixture in (a, b):
             mixture.set_params(missing=missing)

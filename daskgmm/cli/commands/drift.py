@@ -56,7 +56,7 @@ def drift(
     if least and level is None:
         raise click.UsageError("--least goes with --level: it says which changes end with code 4.")
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
-    mixture = mixture_in(model, data.storage_options, missing)
+    mixture = mixture_in(data.address(model), missing)
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.drift(x, data.sample_weight(x))

@@ -66,7 +66,7 @@ def errors(
     with --pca.
     """
     data.check_meaning(weights_are)
-    fitted, mixture = fitted_in(model, data.storage_options, missing)
+    fitted, mixture = fitted_in(data.address(model), missing)
     classifies = fitted is not mixture
     if classifies and data.labels is None:
         raise click.UsageError(

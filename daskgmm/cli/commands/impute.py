@@ -10,6 +10,7 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.commands.predicting import write_outputs
 from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.data import Data, choosing
 from daskgmm.cli.options.workers import Workers
 from daskgmm.cli.options.writing import OUT, cuts, float_dtype, writing
@@ -45,10 +46,9 @@ def impute(model: str, data: Data, workers: Workers, quiet: bool, **settings: An
     continue.
     """
     with at_once():
-        from daskgmm.models.model_file import load_model
         from daskgmm.models.settings.missing import check_fills
 
-    mixture: Any = load_model(model, data.storage_options)
+    mixture: Any = mixture_in(data.address(model))
     check_fills(mixture)
     mixture.set_params(missing=MARGINALISE)
     settings |= {"outputs": (IMPUTED,), "top": None}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PlaceOrUnfinished
+from daskgmm.cli.options.data import AddressOf, addressing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.reporting import tell
 from daskgmm.models.writers.partial_places import target_of
@@ -31,9 +30,9 @@ DOCUMENTS = (".json", ".ckpt", ".checkpoint")
         "and .npy data, and NaN in Parquet."
     ),
 )  # fmt: skip
-@options.storage_options
+@addressing
 @IMPORT
-def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
+def info(path: str, gaps: bool, address: AddressOf) -> None:
     """Describe PATH: a model file, a checkpoint, predictions, or data.
 
     Of predictions that a run has not finished, it tells how many batches are written, when the run
@@ -48,26 +47,25 @@ def info(path: str, gaps: bool, storage_options: dict[str, Any] | None) -> None:
         from daskgmm.report.data import describe_data
         from daskgmm.report.model import describe_classifier, describe_model
         from daskgmm.report.unfinished import describe_unfinished
-        from daskgmm.storage.address import Address
 
+    place = address(path)
     alone = target_of(path) != path.rstrip("/") or not ("://" in path or Path(path).exists())
-    unfinished = describe_unfinished(path, storage_options) if alone else None
+    unfinished = describe_unfinished(place) if alone else None
     if unfinished is not None:
         tell(unfinished)
         return
     if is_document(path):
-        address = Address.of(path, storage_options)
-        if is_checkpoint(address):
-            tell(describe_checkpoint(address, path))
+        if is_checkpoint(place):
+            tell(describe_checkpoint(place, path))
             return
-        fitted = load_fitted(path, storage_options)
+        fitted = load_fitted(place)
         if isinstance(fitted, MixtureEstimator):
             tell(describe_model(fitted, path))
         else:
             tell(describe_classifier(fitted, path))
     else:
         with show_pass("gaps") as progress:
-            told = describe_data(path, storage_options, gaps=gaps, progress=progress)
+            told = describe_data(place, gaps=gaps, progress=progress)
         tell(told)
 
 

@@ -13,7 +13,16 @@ from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.models import fitted_in
 from daskgmm.cli.options.completing import PLACE, NewPlace
-from daskgmm.cli.options.data import COLUMNS, MISSING_ROWS, VARIABLES, Data, names_in, weighing
+from daskgmm.cli.options.data import (
+    COLUMNS,
+    MISSING_ROWS,
+    VARIABLES,
+    AddressOf,
+    Data,
+    addressing,
+    names_in,
+    weighing,
+)
 from daskgmm.cli.options.workers import Workers
 from daskgmm.cli.options.writing import writing
 from daskgmm.cli.places import check_apart
@@ -66,7 +75,7 @@ MAPS = ("labels", "posterior", "ambiguity")
 @MISSING_ROWS
 @COLUMNS
 @VARIABLES
-@options.storage_options
+@addressing
 @weighing
 @writing
 def plot(
@@ -77,7 +86,7 @@ def plot(
     component: str | None,
     out: str | None,
     missing: str | None,
-    storage_options: dict[str, Any] | None,
+    address: AddressOf,
     columns: tuple[str, ...] | None,
     variables: tuple[str, ...] | None,
     weights: str | None,
@@ -103,13 +112,13 @@ def plot(
     beside = (weights, weight_column)
     data = None
     if rows is not None:
-        data = Data(rows, columns, variables, None, *beside, storage_options=storage_options)
+        data = Data(rows, columns, variables, None, *beside, storage_options=address(rows).options)
         data.check_columns()
     read = {} if data is None else data.places
     check_apart({"MODEL": model, **read, **workers.places}, {"--out": name})
     place = checked_output(name, "--out", overwrite)
     check_picture(place)
-    fitted, mixture = fitted_in(model, storage_options, missing)
+    fitted, mixture = fitted_in(address(model), missing)
     if kind == "merging" and fitted is not mixture:
         raise click.UsageError(
             "MODEL is a classifier: the clusters of its components are its classes. Draw its "

@@ -62,5 +62,5 @@ def predict(
     Labels and posteriors of a classifier carry the names of its classes. DATA are opened as for
     the fit, unless options say otherwise. If interrupted, run the same command again to continue.
     """
-    fitted, _ = fitted_in(model, data.storage_options, missing)
+    fitted, _ = fitted_in(data.address(model), missing)
     write_outputs(fitted, model, data, workers, settings, quiet=quiet)

@@ -61,7 +61,7 @@ def regress(
         from daskgmm.progress import show_pass
 
     parquet = check_format(out, data.path, settings)
-    mixture = mixture_in(model, data.storage_options, missing)
+    mixture = mixture_in(data.address(model), missing)
     known, _, called = mixture._regressing(targets)
     x = data.for_mixture(known, keyed=parquet, keys=settings.get("key"))
     if hasattr(known, "feature_dims_"):  # as --features says

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.completing import PLACE, NewPlace
+from daskgmm.cli.options.data import AddressOf, addressing
 from daskgmm.cli.options.workers import Workers
 from daskgmm.cli.options.writing import writing
 from daskgmm.cli.places import check_apart
@@ -57,23 +57,20 @@ def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
 @click.option(
     "--dtype", type=click.Choice(FLOATS), default="float64", show_default=True, help="Of the rows."
 )
-@options.storage_options
+@addressing
 @writing
 def sample(
     model: str,
     out: str,
     workers: Workers,
-    storage_options: dict[str, Any] | None,
+    address: AddressOf,
     quiet: bool,
     **settings: Any,
 ) -> None:
     """Draw any number of rows from MODEL; a row depends only on the seed and its number."""
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
-    with at_once():
-        from daskgmm.models.model_file import load_model
-
-    mixture = load_model(model, storage_options)
+    mixture = mixture_in(address(model))
     with workers.current():
-        mixture.sample_to_zarr(out=out, storage_options=storage_options, **settings)
+        mixture.sample_to_zarr(out=out, storage_options=address(out).options, **settings)
     if not quiet:
         tell(f"{out}: {settings['n_samples']:,} rows")

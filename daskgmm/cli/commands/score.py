@@ -63,7 +63,7 @@ def score(
     """
     data.check_meaning(weights_are)
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
-    fitted, mixture = fitted_in(model, data.storage_options, missing)
+    fitted, mixture = fitted_in(data.address(model), missing)
     classifies = fitted is not mixture
     if not classifies:
         _check_of_mixture(data)

@@ -37,6 +37,6 @@ def transform(
     MODEL must be fitted with --covariance ppca, factor or mcfa. DATA are opened as for the fit,
     unless options say otherwise. If interrupted, run the same command again to continue.
     """
-    mixture = mixture_in(model, data.storage_options, missing)
+    mixture = mixture_in(data.address(model), missing)
     settings |= {"outputs": ("label", "latent"), "top": None}
     write_outputs(mixture, model, data, workers, settings, quiet=quiet)

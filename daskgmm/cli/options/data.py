@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from daskgmm.names import MARGINALISE
 from daskgmm.rows.checks.name_lists import names_of_text, quoted
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import leads_nowhere, nothing_at
-from daskgmm.storage.masking import shown
+from daskgmm.storage.masking import StorageOptions, shown
 
 
 def names_in(value: str) -> tuple[str, ...]:
@@ -83,6 +83,10 @@ NOISE_VARIANCE = click.option(
 )  # fmt: skip
 
 
+AddressOf = Callable[[str], Address]
+"""Makes the address of a path or URL of a command."""
+
+
 @dataclass(frozen=True, slots=True)
 class Data:
     """Data as the command line names them.
@@ -99,7 +103,7 @@ class Data:
         Names, or a path.
     labels : str or None
         A name, or a path.
-    storage_options : dict or None
+    storage_options : mapping or None
         Of the URLs among the paths.
     """
 
@@ -111,7 +115,7 @@ class Data:
     weight_column: str | None = None
     noise_variance: str | None = None
     labels: str | None = None
-    storage_options: dict[str, Any] | None = field(default=None, repr=False)
+    storage_options: StorageOptions | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse two names of the weights."""
@@ -405,6 +409,17 @@ def choosing(command: Command) -> Command:
         return command(data=chosen, **others)
 
     return added(gathered, COLUMNS, VARIABLES, FEATURES, options.storage_options)
+
+
+def addressing(command: Command) -> Command:
+    """Add the option of stores; the command gets `address`, which makes addresses of its paths."""
+
+    @wraps(command)
+    def gathered(**settings: Any) -> Any:
+        address = partial(Address.of, options=settings.pop("storage_options"))
+        return command(address=address, **settings)
+
+    return added(gathered, options.storage_options)
 
 
 def weighing(command: Command) -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ from daskgmm.models.inputs.named_groups import numbered_groups
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
 from daskgmm.models.mixtures.named_model import ReadFrom, mixture_digest
+from daskgmm.models.saved import Saved
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
 from daskgmm.models.writers.job import Written
 from daskgmm.names import CLASSIFIER
@@ -39,7 +40,7 @@ from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 
 
-class FittedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class FittedClassifier(Saved, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier with fitted attributes; those of its mixture are read anew at each call."""
 
     classes_: NDArray[Any]
@@ -336,63 +337,14 @@ class FittedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _counted(self, done: Written) -> Written:
         return replace(done, counts=done.counts[: len(self.classes_)])
 
-    def save(
-        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the fitted classifier to a model file, exact to the bit.
-
-        It is the file of `mixture_` with the classes: `daskgmm.load_model` reads the mixture.
-
-        Parameters
-        ----------
-        path, storage_options : as in `GaussianMixture.save`
-
-        Raises
-        ------
-        SettingError
-            If classes are neither numbers nor texts.
-
-        Examples
-        --------
-        >>> from daskgmm import GaussianMixtureClassifier
-        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
-        >>> GaussianMixtureClassifier().fit(X, y).save("classifier.json")
-        """
+    def _write(self, address: Address) -> None:
         check_is_fitted(self)
-        address = Address.of(path, storage_options)
         entry = {CLASSIFIER: class_entry(self)}
         write_document(document_of(self.mixture_) | entry, address)
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-    ) -> Self:
-        """Read a classifier that `save` wrote.
-
-        Parameters
-        ----------
-        path, storage_options : as in `GaussianMixture.load`
-
-        Returns
-        -------
-        GaussianMixtureClassifier
-            Fitted, to the bit as it was saved.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is missing or damaged, or holds no classifier.
-
-        Examples
-        --------
-        >>> from daskgmm import GaussianMixtureClassifier
-        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
-        >>> GaussianMixtureClassifier().fit(X, y).save("classes.json")
-        >>> GaussianMixtureClassifier.load("classes.json").predict([[7.0]])
-        array([1])
-        """
-        mixture = GaussianMixture.load(path, storage_options)
-        address = Address.of(path, storage_options)
+    def _read(cls, address: Address) -> Self:
+        mixture = GaussianMixture._read(address)
         own = read_document(address).get(CLASSIFIER)
         if own is None:
             raise ModelFileError(

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any
-
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
 from daskgmm.models.files.document_file import read_document
 from daskgmm.models.fitting.estimator import MixtureEstimator
-from daskgmm.models.model_file import load_model
+from daskgmm.models.model_file import read_model
 from daskgmm.names import CLASSIFIER
 from daskgmm.storage.address import Address
 
 
-def load_fitted(
-    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> MixtureEstimator | GaussianMixtureClassifier:
+def load_fitted(address: Address) -> MixtureEstimator | GaussianMixtureClassifier:
     """Read what `save` of a mixture or of a classifier wrote; it predicts the same.
 
     Raises
@@ -24,6 +18,6 @@ def load_fitted(
     ModelFileError
         As `load_model`.
     """
-    if CLASSIFIER in read_document(Address.of(path, storage_options)):
-        return GaussianMixtureClassifier.load(path, storage_options)
-    return load_model(path, storage_options)
+    if CLASSIFIER in read_document(address):
+        return GaussianMixtureClassifier._read(address)
+    return read_model(address)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
@@ -13,84 +12,22 @@ from daskgmm.models.files.model_document import UnknownNameError, document_of
 from daskgmm.models.files.settings_entry import names_of
 from daskgmm.models.files.sklearn_exchange import from_sklearn, to_sklearn
 from daskgmm.models.mixtures.streaming import Streaming
+from daskgmm.models.saved import Saved
 from daskgmm.storage.address import Address
 
 
-class Portable(Streaming):
+class Portable(Saved, Streaming):
     """A mixture that can be saved, loaded, and exchanged with scikit-learn."""
 
     _is_base = True
 
-    def save(
-        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the fitted mixture to a JSON file, exact to the bit.
-
-        Its head is a model card that people can read: data, features and units, settings,
-        criteria, versions, time. The file is written aside and moved into place, so that at
-        every moment `path` is either what it was or the whole new model. Settings that JSON
-        cannot hold (a `RandomState`) are left out; all that predictions depend on is kept.
-
-        Parameters
-        ----------
-        path : path or URL
-            Replaced if it exists.
-        storage_options : mapping, optional
-            For the file system of a URL, as fsspec takes them.
-
-        Raises
-        ------
-        NotFittedError
-            If the mixture is not fitted.
-        SettingError
-            If the name is one of another format, such as "model.npy".
-        ModelFileError
-            If the file cannot be written.
-
-        Examples
-        --------
-        >>> from daskgmm import GaussianMixture
-        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
-        >>> mixture.save("mixture.json")
-        >>> GaussianMixture.load("mixture.json").predict([[8.0]])
-        array([1])
-        """
+    def _write(self, address: Address) -> None:
         check_is_fitted(self)
-        write_document(document_of(self), Address.of(path, storage_options))
+        write_document(document_of(self), address)
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-    ) -> Self:
-        """Read a mixture that `save` wrote, in this or an earlier version; it predicts the same.
-
-        Nothing in a model file can run. Its checksum finds accidents, not forgeries.
-
-        Parameters
-        ----------
-        path : path or URL
-            What `save` wrote.
-        storage_options : mapping, optional
-            For the file system of a URL, as fsspec takes them.
-
-        Returns
-        -------
-        Mixture
-            Fitted, of the class that was saved.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is missing, torn, foreign, or of a newer version than this one reads.
-
-        Examples
-        --------
-        >>> from daskgmm import GaussianMixture
-        >>> GaussianMixture.from_parameters([0.4, 0.6], [[0], [9]], [1.0, 1.0]).save("model.json")
-        >>> GaussianMixture.load("model.json").weights_
-        array([0.4, 0.6])
-        """
-        return read_mixture(cls._if_named, Address.of(path, storage_options))
+    def _read(cls, address: Address) -> Self:
+        return read_mixture(cls._if_named, address)
 
     @classmethod
     def _if_named(cls, types: Sequence[str]) -> type[Self]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -16,6 +15,7 @@ from daskgmm.em.survey.weighing import Weighing, merge_weighings
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.moments import Moments
 from daskgmm.markup.carded import Carded, Grid, Sheet
+from daskgmm.models.saved import Saved
 from daskgmm.models.signed_file import (
     FileKind,
     check_digest,
@@ -42,7 +42,7 @@ RECORDS: Mapping[str, type] = {"Moments": Moments, "Weighing": Weighing}
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureMoments(Carded):
+class MixtureMoments(Saved, Carded):
     r"""Expected sufficient statistics of rows under a mixture: all that an M-step needs of them.
 
     `GaussianMixture.moments` returns them, ``+`` adds those of other rows under the same mixture,
@@ -158,31 +158,7 @@ class MixtureMoments(Carded):
         """Return these, for `sum`, which begins with 0."""
         return self if other == 0 else NotImplemented
 
-    def save(
-        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the moments to a JSON file, exact to the bit; whole or not at all.
-
-        Parameters
-        ----------
-        path : path or URL
-            Replaced if it exists.
-        storage_options : mapping, optional
-            For the file system of a URL, as fsspec takes them.
-
-        Raises
-        ------
-        SettingError
-            If the name is one of another format, such as "moments.npz".
-        ModelFileError
-            If the file cannot be written.
-
-        Examples
-        --------
-        >>> from daskgmm import GaussianMixture
-        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
-        >>> mixture.moments([[0.5], [8.0]]).save("site-a.json")
-        """
+    def _write(self, address: Address) -> None:
         document = {
             "format": FILE.format,
             "format_version": FILE.version,
@@ -192,40 +168,10 @@ class MixtureMoments(Carded):
             "statistics": pack(self.statistics),
             "weighing": pack(self.weighing),
         }
-        write_signed(document, Address.of(path, storage_options), FILE)
+        write_signed(document, address, FILE)
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-    ) -> Self:
-        """Read moments that `save` wrote; nothing in the file can run.
-
-        Parameters
-        ----------
-        path : path or URL
-            What `save` wrote.
-        storage_options : mapping, optional
-            For the file system of a URL, as fsspec takes them.
-
-        Returns
-        -------
-        MixtureMoments
-            To the bit as they were saved.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is missing, torn, foreign, or of a newer version than this one reads.
-
-        Examples
-        --------
-        >>> from daskgmm import GaussianMixture, MixtureMoments
-        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
-        >>> mixture.moments([[0.5], [8.0]]).save("site-b.json")
-        >>> MixtureMoments.load("site-b.json").rows
-        2
-        """
-        address = Address.of(path, storage_options)
+    def _read(cls, address: Address) -> Self:
         document = read_signed(address, FILE)
         with told_of_damage(address, FILE):
             moments = cls._of(document)
