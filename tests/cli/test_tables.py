@@ -193,7 +193,8 @@ def test_info_of_predictions_says_that_they_are_some(frame, call, index):
     told = call("info", "p.parquet").stdout
     assert told.startswith("p.parquet: predictions\n")
     words = " ".join(told.split())
-    assert "components 3 files" in words
+    assert "components 3 model m.json" in words
+    assert " files 1" in words
     assert "rows 2,000" in words
     assert "posterior_2" in words
     assert "state whole" in words
