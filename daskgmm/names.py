@@ -68,9 +68,6 @@ OUTPUTS = (
 )  # fmt: skip
 """Outputs that are always in `models.predictions.outputs.OUTPUTS`, in its order."""
 
-HELDOUT = "heldout"
-"""Criterion of a sweep: the likelihood of rows held out of the sample."""
-
 PREDICTIONS = "daskgmm.predictions"
 """Logger of runs that write predictions."""
 

@@ -99,12 +99,6 @@ def greys(dark: bool = False) -> Any:
     return LinearSegmentedColormap.from_list("daskgmm_greys", list(some))
 
 
-def centres(edges: Array) -> Array:
-    """Return the centres of bins."""
-    middle: Array = 0.5 * (edges[1:] + edges[:-1])
-    return middle
-
-
 def margins(low: Sequence[float], high: Sequence[float]) -> Array:
     """Return limits (2, c) that have some length, whatever is given."""
     limits = np.array([low, high], np.float64)

@@ -21,6 +21,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.normal_wishart import check_degrees, expected_offsets
+from daskgmm.gaussian.priors.table import tuples
 from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.gaussian.priors.weight_prior import Dirichlet, DirichletProcess
 from daskgmm.models.files.bayesian_exchange import (
@@ -387,8 +388,4 @@ def _plain(value: Any) -> Any:
     """Return a number or an array as nested tuples of floats, which settings compare by."""
     if value is None or isinstance(value, str):
         return value
-    return _tuples(np.asarray(value, np.float64).tolist())
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    return tuples(np.asarray(value, np.float64).tolist())

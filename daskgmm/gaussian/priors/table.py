@@ -203,11 +203,12 @@ def _frozen(name: str, value: Any) -> Any:
     array = np.asarray(value, np.float64)
     if not np.isfinite(array).all():
         raise SettingError(f"The prior's {name} is not all finite.")
-    return _tuples(array.tolist())
+    return tuples(array.tolist())
 
 
-def _tuples(values: Any) -> Any:
-    return tuple(map(_tuples, values)) if isinstance(values, list) else values
+def tuples(values: Any) -> Any:
+    """Return nested lists as nested tuples."""
+    return tuple(map(tuples, values)) if isinstance(values, list) else values
 
 
 PRIORS: dict[str, Prior] = {prior.name: prior for prior in (ConjugatePrior(), DirichletPrior())}
