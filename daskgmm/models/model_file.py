@@ -26,7 +26,7 @@ from daskgmm.models.writers.naming import check_model_name
 from daskgmm.names import CLASSIFIER
 from daskgmm.readers import remedy
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import check_place, exists
+from daskgmm.storage.local import exists
 from daskgmm.storage.masking import masked
 
 
@@ -133,8 +133,7 @@ def check_free(address: Address, overwrite: bool) -> None:
     """Raise unless a model may be written to an address."""
     check_model_name(address.url)
     path = None if address.is_url else address.path
-    if path is not None:
-        check_place(path, str(address), ModelFileError)
+    address.check_place(ModelFileError)
     there = address.read_head(1) is not None if path is None else path.exists()
     if there and not overwrite:
         raise FileExistsError(exists(str(address)))

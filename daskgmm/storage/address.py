@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 from uuid import uuid4
 
 from daskgmm.errors import DaskGMMError
-from daskgmm.storage.local import replace_file, shortage, written_path
+from daskgmm.storage.local import check_place, replace_file, shortage, written_path
 from daskgmm.storage.masking import (
     StorageOptions,
     check_options,
@@ -29,6 +29,14 @@ Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 MAKE_ROOM = "{what}: {remedy}, or choose another place. What was there before is whole."
 """Advice on a file that is written aside and moved into its place, for a `Shortage`."""
+
+MAY_WRITE = (
+    "See to it that you may write there (--storage-option, or the environment, has the "
+    "credentials), or choose another place."
+)
+
+TRIED = b"daskgmm"
+"""Content of the file that tells whether a place can be written: some stores refuse none."""
 
 OWN_DISK = ("file://", "local://")
 """Prefixes of URLs of local files, without a cache or archive in between."""
@@ -136,6 +144,23 @@ class Address:
             os.fsync(file.fileno())
         local.replace(self._local)
 
+    def check_place(
+        self, kind: type[DaskGMMError], missing: type[Exception] = FileNotFoundError
+    ) -> None:
+        """Raise an error if no file can be made there, before any work is done.
+
+        A small file is made beside the place and removed again; one that cannot be removed stays.
+
+        Parameters
+        ----------
+        kind : type of error
+            If its folder or store takes no file.
+        missing : type of error
+            If there is no such folder.
+        """
+        if self.path is not None:
+            check_place(self.path, str(self), kind, missing)
+
     def exists(self) -> bool:
         """Return whether there is a file or a folder."""
         return self._local.exists()
@@ -238,6 +263,22 @@ class UrlAddress(Address):
 
     def replace(self, content: bytes) -> None:
         self._appear(lambda system, name: system.pipe_file(name, content))
+
+    def check_place(
+        self, kind: type[DaskGMMError], missing: type[Exception] = FileNotFoundError
+    ) -> None:
+        super().check_place(kind, missing)
+        if self.path is None:
+            with self.explain(kind, f"No file can be written at {self}", MAY_WRITE):
+                self._try()
+
+    def _try(self) -> None:
+        """Make a small file beside the place, and remove it."""
+        with self._fresh() as (system, name):
+            aside = f"{name.rstrip('/')}.{uuid4().hex}.partial"
+            system.pipe_file(aside, TRIED)
+            with suppress(Exception):  # of a store that lets files be added alone
+                system.rm_file(aside)
 
     def put(self, local: Path) -> None:
         self._appear(lambda system, name: system.put_file(str(local), name))

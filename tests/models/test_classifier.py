@@ -594,3 +594,21 @@ def test_texts_of_a_frame_of_dask_are_refused_with_what_makes_them_numbers():
     assert_allclose(found.mixture_.means_[order], expected.mixture_.means_, rtol=1e-9)
     with pytest.raises(DataError, match=r"^y is the column 'y' of a data frame of Dask, and"):
         expected.score(lazy[list("abcd")], lazy["y"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "y"),
+    [
+        ([0, 1], [0, 1, 1, -1]),
+        ([0, 1], [0, 1, 1, np.nan]),
+        ([0, 1], pd.Series([0, 1, 1, None], dtype="Int64")),
+        ([0, 1], da.from_array(np.array([0, 1, 1, np.nan]), chunks=2)),
+        (["a", "b"], ["a", "b", "b", None]),
+        (["a", "b"], pd.Series(["a", "b", "b", None], dtype="string")),
+    ],
+)
+def test_rows_of_unknown_class_do_not_count_in_the_accuracy(classes, y):
+    """Of three labelled rows two are right; counted as a miss the fourth would make it a half."""
+    x, known = np.array([[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]]), np.repeat(classes, 3)
+    found = GaussianMixtureClassifier().fit(x, known)
+    assert found.score(np.array([[0.5], [7.0], [2.0], [9.0]]), y) == 2 / 3

@@ -1,11 +1,16 @@
 """Places where nothing can be written are refused before the first pass, and by name."""
 
 import errno
+import http.server
 import os
+import threading
 from pathlib import Path
+from typing import ClassVar
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from daskgmm import GaussianMixture, csv_to_parquet
 from daskgmm.em.checkpoints.checkpoint import Checkpoint, State
@@ -156,3 +161,86 @@ def test_a_disk_that_becomes_read_only_under_predictions(folder, monkeypatch):
         with pytest.raises(OutputError, match=r"p\.zarr cannot be written, as the file system is"):
             MIXTURE.predict_to_zarr(X, folder / "p.zarr")
     assert MIXTURE.predict_to_zarr(X, folder / "p.zarr").rows == len(X)
+
+
+class ReadOnly(MemoryFileSystem):
+    """Shows what is there and takes no file, as a bucket does with credentials to read alone."""
+
+    protocol = "readonly"
+
+    def _refuse(self, *args, **kwargs):
+        raise PermissionError("Access Denied")
+
+    pipe_file = put_file = rm_file = rm = _refuse
+
+
+class AddOnly(MemoryFileSystem):
+    """Takes files and lets none be removed."""
+
+    protocol = "addonly"
+    store: ClassVar = {}
+    pseudo_dirs: ClassVar = [""]
+
+    def rm_file(self, path):
+        raise PermissionError("Access Denied")
+
+
+fsspec.register_implementation("readonly", ReadOnly, clobber=True)
+fsspec.register_implementation("addonly", AddOnly, clobber=True)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITES if kind != "picture"])
+def test_a_url_that_takes_no_file(kind, folder):
+    url = f"readonly://bucket/{NAMES.get(kind, 'm.json')}"
+    with pytest.raises(DaskGMMError) as caught:
+        WRITES[kind](url)
+    said = str(caught.value)
+    assert f"No file can be written at {url}: PermissionError: Access Denied." in said
+    assert "--storage-option" in said
+    assert "choose another place" in said
+
+
+@pytest.fixture
+def web():
+    """A server that sends no file and takes none."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "model", "Zarr", "Parquet"])
+@pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning")
+def test_a_web_server_takes_no_file(kind, folder, web):
+    with pytest.raises(DaskGMMError, match=f"No file can be written at {web}/") as caught:
+        WRITES[kind](f"{web}/{NAMES.get(kind, 'm.json')}")
+    assert "choose another place" in str(caught.value)
+
+
+def test_a_url_that_is_checked_stays_empty(folder):
+    for url in ("memory://place/m.json", "memory://place/z.zarr/"):
+        Address.of(url).check_place(OutputError)
+    Checkpoint(Address.of("memory://place/c.json"), State)
+    check_free(Address.of("memory://place/m.json"), overwrite=False)
+    assert not Address.of("memory://place").names()
+
+
+def test_a_store_whose_files_stay_is_no_store_that_takes_none(folder):
+    address = Address.of("addonly://place/m.json")
+    address.check_place(OutputError)
+    (left,) = Address.of("addonly://place").names()
+    assert left.startswith("m.json.")
+
+
+def test_a_url_of_a_local_file_is_a_path(folder):
+    with pytest.raises(CheckpointError, match="There is no folder"):
+        Checkpoint(Address.of(f"file://{folder}/no/c.json"), State)
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        check_free(Address.of(f"file://{folder}/no/m.json"), overwrite=False)

@@ -172,8 +172,7 @@ def test_a_damaged_checkpoint_is_refused_and_kept(options, url, here):
     assert Address.of(here, options).read() == b"{"
 
 
-def test_a_checkpoint_that_cannot_be_written_is_a_warning(options, X):
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_the_first_pass(options, X):
     missing = "s3://no-such-bucket/fit.ckpt"
-    with pytest.warns(UserWarning, match=f"{missing} cannot be written: .*does not exist"):
-        mixture = GaussianMixture(**SETTINGS).fit(X, checkpoint=missing, storage_options=options)
-    assert mixture.n_iter_ == 5
+    with pytest.raises(CheckpointError, match=f"No file can be written at {missing}: .*not exist"):
+        GaussianMixture(**SETTINGS).fit(X, checkpoint=missing, storage_options=options)

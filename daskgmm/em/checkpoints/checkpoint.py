@@ -40,7 +40,7 @@ from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import check_place, shortage
+from daskgmm.storage.local import shortage
 from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
@@ -326,15 +326,12 @@ def differing_versions(kept: Mapping[str, Any]) -> str:
 
 
 def check_writable(address: Address) -> None:
-    """Raise `CheckpointError` if a local path cannot be written, before any work is done."""
-    place = None if address.is_url else address.path
-    if place is None:
-        return
-    if place.is_dir():
+    """Raise `CheckpointError` if a place cannot be written, before any work is done."""
+    if address.path is not None and address.path.is_dir():
         raise CheckpointError(
             f"{address} is a folder; a checkpoint is one file. Name a file in it."
         )
-    check_place(place, str(address), CheckpointError, CheckpointError)
+    address.check_place(CheckpointError, CheckpointError)
 
 
 def _damaged(address: Address, what: object) -> str:

@@ -13,7 +13,7 @@ from daskgmm.errors import OutputError
 from daskgmm.models.writers.naming import check_array_name
 from daskgmm.passes.executors.executor import ambient_client
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import check_place, written_path
+from daskgmm.storage.local import written_path
 
 METADATA = ("zarr.json", ".zarray")
 """Files that a folder of a Zarr array has, of format 3 or 2."""
@@ -23,10 +23,10 @@ def check_free(address: Address, overwrite: bool) -> None:
     """Raise unless an array may be written there: a file error, or `OutputError` of its folder."""
     check_array_name(address.url)
     path = address.path
+    address.check_place(OutputError)
     there = any(address.child(name).exists() for name in METADATA)
     if path is not None:
         path = written_path(path)
-        check_place(path, str(address), OutputError)
         if path.exists() and not there:
             raise FileExistsError(
                 f"{address} exists and is not a Zarr array, so it is not replaced. Choose another "

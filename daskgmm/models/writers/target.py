@@ -382,13 +382,12 @@ class Target(ABC):
         _move(place, self._path)
 
     def _check_remote(self) -> None:
-        if self._journal.exists():
-            return
-        if self.place.exists():
+        if not self._journal.exists() and self.place.exists():
             raise FileExistsError(
                 f"{self.address} exists, and folders at a URL are not overwritten in one "
                 "step. Choose another place (--out), or remove it first."
             )
+        self.root.check_place(OutputError)
 
     def _check_local(self, path: Path, overwrite: bool) -> None:
         check_place(path, str(path), OutputError)

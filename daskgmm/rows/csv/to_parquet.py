@@ -22,7 +22,7 @@ from daskgmm.rows.tables.arrow_texts import is_text
 from daskgmm.rows.tables.requiring import require
 from daskgmm.rows.tables.text_columns import LOOKED_AT, converting, mostly_numbers
 from daskgmm.storage.address import Address, Paths
-from daskgmm.storage.local import check_place, exists
+from daskgmm.storage.local import exists
 from daskgmm.storage.masking import StorageOptions
 from daskgmm.user_warnings import warn_user
 
@@ -178,8 +178,7 @@ def _check_target(sources: Sequence[Address], target: Address, overwrite: bool) 
     if any(_is_same(source, target) for source in sources):
         raise OutputError(f"{target} is a file that is read. Choose another place.")
     path = target.path
-    if path is not None:
-        check_place(path, str(target), OutputError)
+    target.check_place(OutputError)
     if path is not None and path.is_dir():
         raise FileExistsError(f"{target} is a folder. Choose another place (--out).")
     if target.exists() and not overwrite:
