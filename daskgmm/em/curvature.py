@@ -10,13 +10,21 @@ from operator import add
 import numpy as np
 
 from daskgmm.em.likelihood import Likelihood
+from daskgmm.em.shared_rows import SharedRows, SharedRowsWork
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.pairs import PairFrames, n_sums
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.charts.score_curvature import SumsOfSquares, no_squares, sums_of_squares
 from daskgmm.gaussian.missing.patterns import grouped
 from daskgmm.passes.batches import Batch
+from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import reduce_batches
+
+MOST_SUMS = 4_000_000
+"""Products of all pairs of components that are summed: 32 MB a thread."""
+
+NAME = "daskgmm_curvature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,33 @@ def _weighed(block: Block) -> Block:
 
 
 def squares_of_scores(data: Dataset, chart: ScoreChart, *, all_rows: bool = False) -> SumsOfSquares:
-    """Return the sums over a data set, as `sums_of_squares` those over rows."""
+    """Return the sums over a data set, as `sums_of_squares` those over rows.
+
+    Of whole rows they are made of what pairs of components share, if the back end sums that.
+    """
     k, size, n_parameters = chart.n_columns, chart.size, chart.n_parameters
+    likelihood = Likelihood.of(data)
+    found = _of_pairs(data, chart, likelihood, all_rows=all_rows)
+    if found is not None:
+        return found
     nbytes = 8 * (n_parameters**2 + 2 * k * size**2)
-    work = CurvatureWork(chart, Likelihood.of(data), all_rows)
-    outcome = reduce_batches(data, work, add, name="daskgmm_curvature", result_nbytes=nbytes)
-    found: SumsOfSquares = outcome.value
-    return found
+    work = CurvatureWork(chart, likelihood, all_rows)
+    outcome = reduce_batches(data, work, add, name=NAME, result_nbytes=nbytes)
+    of_rows: SumsOfSquares = outcome.value
+    return of_rows
+
+
+def _of_pairs(
+    data: Dataset, chart: ScoreChart, likelihood: Likelihood, *, all_rows: bool
+) -> SumsOfSquares | None:
+    """Return the sums by pairs of components; None where rows or the back end do not allow it."""
+    many = n_sums(chart, all_rows=all_rows)
+    if not likelihood.is_plain or not 0 < many <= MOST_SUMS:
+        return None
+    frames, by = PairFrames.of(chart, all_rows=all_rows), backend()
+    if by.pairs(frames.layout) is None:
+        return None
+    work = SharedRowsWork(frames, likelihood, by)
+    outcome = reduce_batches(data, work, add, name=NAME, result_nbytes=8 * many)
+    shared: SharedRows = outcome.value
+    return frames.squares(shared.weight, shared.counts, shared.products)

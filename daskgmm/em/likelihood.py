@@ -59,6 +59,11 @@ class Likelihood:
         width = None if noise is None else noise.n_features
         return cls(data.transform.marginalise, width, data.beside.labels is not None)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows are whole and exact."""
+        return not self.gaps and self.noise is None
+
     def conditioning(self, chart: ScoreChart, pattern: Pattern | None = None) -> Conditioning:
         """Return what rows tell, of those with gaps the rows of one pattern."""
         if pattern is not None:

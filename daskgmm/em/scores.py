@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.em.likelihood import Likelihood, moments_of_parts
+from daskgmm.em.posterior import Posterior, half_range
 from daskgmm.em.survey.adaptation import checked_blocks
 from daskgmm.em.survey.sample import Sample, SampleRule, join
 from daskgmm.em.survey.uniform_sample import rule_of
@@ -42,9 +42,6 @@ SHORT = 8_000
 
 AT_ONCE = 64
 """Units whose moments become scores together."""
-
-FOLD = 64
-"""Rows that are compared together."""
 
 UNITS_WAITING = 1024
 """Units of parts that are not merged yet: each merge goes over all that were."""
@@ -112,9 +109,10 @@ class ScoreWork:
         """Return the scores of the batch; raise `DataError` at the first bad value."""
         given = checked_blocks(batch, blocks, self.columns, gaps=self.likelihood.gaps)
         found, kept, before = Gathering(none_of(self.chart)), list[Sample](), 0
+        posterior = Posterior(self.chart, self.likelihood, self.backend)
         for block in self.rule.watch(batch, given, kept):
             if len(block.x):
-                found.add(self._scored(*self._cut(batch, block, before)))
+                found.add(self._scored(posterior, *self._cut(batch, block, before)))
             before += block.n_read
         sample = join(kept).smallest(self.rule.capacity) if kept else None
         return replace(found.scores(), sample=sample)
@@ -148,7 +146,13 @@ class ScoreWork:
             raise DataError(f"Input groups contains {values[row]:g} in {place}, and {GROUPS_ARE}.")
         return values.astype(np.int64)
 
-    def _scored(self, block: Block, units: NDArray[np.int64], starts: NDArray[np.intp]) -> Scores:
+    def _scored(
+        self,
+        posterior: Posterior,
+        block: Block,
+        units: NDArray[np.int64],
+        starts: NDArray[np.intp],
+    ) -> Scores:
         lengths = np.diff(starts, append=len(block.x))
         given = block.weights
         totals = lengths.astype(np.float64)
@@ -164,6 +168,8 @@ class ScoreWork:
                 numbers = numbers[given > 0]
             sums = np.zeros((len(starts), self.chart.n_parameters))
             self._add_row_by_row(weighed, numbers, groups, sums)
+        elif weighed is block and self.likelihood.is_plain and posterior.is_exact(block.x):
+            sums = posterior.scores(block, starts)
         else:
             kernel = self.likelihood.kernel(self.chart, half_range(weighed.x, self.chart.center))
             sums = self._unit_by_unit(kernel, block, starts)
@@ -197,24 +203,6 @@ class ScoreWork:
             moments = moments_of_parts(self.backend, kernel, part, within)
             sums[first:stop] = self.chart.of_moments(moments)
         return sums
-
-
-def half_range(x: NDArray[Any], center: Array) -> Array:
-    """Return the largest distance of rows x (m, d) from a centre in each column, (d,).
-
-    0 where all values are missing.
-    """
-    (m, d), fold = x.shape, FOLD
-    if m < fold:
-        distances = np.abs(x - center)
-        return np.asarray(np.fmax.reduce(distances, axis=0, initial=0.0))
-    # Of long rows NumPy compares many numbers at once, of rows of d numbers one after the other.
-    folded, rest = x[: m // fold * fold].reshape(-1, fold * d), x[m // fold * fold :]
-    ends = []
-    for extreme in (np.fmax, np.fmin):
-        found = np.concatenate([extreme.reduce(folded, axis=0).reshape(fold, d), rest])
-        ends.append(extreme.reduce(found, axis=0).astype(np.float64))
-    return np.asarray(np.nan_to_num(np.maximum(ends[0] - center, center - ends[1])))
 
 
 def none_of(chart: ScoreChart) -> Scores:

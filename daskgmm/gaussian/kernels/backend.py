@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.kernel import Kernel, Tile
+from daskgmm.gaussian.kernels.pairs import PairLayout, PairSums
 from daskgmm.gaussian.kernels.prediction import Prediction
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.moments import Moments
@@ -102,4 +103,9 @@ class Backend(ABC):
         Labels, responsibilities and log densities are had from it, if nothing else is asked for.
         """
         del kernel
+        return None
+
+    def pairs(self, layout: PairLayout) -> PairSums | None:
+        """Return what sums the products of a layout; None, the default, where nothing does."""
+        del layout
         return None

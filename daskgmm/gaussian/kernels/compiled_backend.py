@@ -11,12 +11,14 @@ from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
 from daskgmm.gaussian.kernels.compiled.library import Library, library
 from daskgmm.gaussian.kernels.compiled.model import library_model
+from daskgmm.gaussian.kernels.compiled.pairs import CompiledPairs
 from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
 from daskgmm.gaussian.kernels.compiled.single import CompiledSingle
 from daskgmm.gaussian.kernels.compiled.step import CompiledStep
 from daskgmm.gaussian.kernels.compiled.whitened import Apart, CompiledApart
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.kernels.pairs import PairLayout, PairSums
 from daskgmm.gaussian.kernels.prediction import Prediction
 from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
@@ -126,3 +128,6 @@ class CompiledBackend(Backend):
     def prediction(self, kernel: Kernel) -> Prediction | None:
         compiled, model = needed_library(), library_model(kernel)
         return None if model is None else CompiledPrediction(compiled, model)
+
+    def pairs(self, layout: PairLayout) -> PairSums:
+        return CompiledPairs(needed_library(), layout)

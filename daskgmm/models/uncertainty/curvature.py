@@ -7,8 +7,10 @@ standard errors are its inverse: so it is a sum over all rows, never over a samp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from scipy.linalg import eigh
+import numpy as np
+from scipy.linalg import cholesky, eigh
 
 from daskgmm.arrays import Array
 from daskgmm.em.curvature import squares_of_scores
@@ -25,25 +27,36 @@ class Curvature:
     ----------
     matrix : ndarray of shape (P, P)
         Over the weight of the rows.
-    least : float
-        Its smallest eigenvalue.
-    weakest : ndarray of shape (P,)
-        The eigenvector of that.
     of_rows : ndarray of shape (P, P), or None
         Mean of the squares of the scores of the rows, if it was asked for.
     """
 
     matrix: Array
-    least: float
-    weakest: Array
     of_rows: Array | None = None
 
-    @classmethod
-    def of(cls, matrix: Array, of_rows: Array | None = None) -> Curvature:
-        """Return that of a matrix."""
+    def exceeds(self, least: float) -> bool:
+        """Return whether all eigenvalues are above a number; a factor takes a tenth of them."""
+        try:
+            cholesky(self.matrix - least * np.eye(len(self.matrix)), lower=True)
+        except np.linalg.LinAlgError:
+            return False
+        return True
+
+    @cached_property
+    def _eigen(self) -> tuple[Array, Array]:
         # Of all: asked for some, LAPACK returns none where many are nearly equal.
-        values, vectors = eigh(matrix)
-        return cls(matrix, float(values[0]), vectors[:, 0], of_rows)
+        values, vectors = eigh(self.matrix)
+        return values, vectors
+
+    @property
+    def least(self) -> float:
+        """Its smallest eigenvalue."""
+        return float(self._eigen[0][0])
+
+    @property
+    def weakest(self) -> Array:
+        """The eigenvector of that, (P,)."""
+        return self._eigen[1][:, 0]
 
 
 def curvature_of(
@@ -57,4 +70,4 @@ def curvature_of(
     matrix = sums.curvature(chart)
     if prior is not None:
         matrix = matrix + prior.curvature / sums.weight
-    return Curvature.of(matrix, sums.of_rows if rows_count else None)
+    return Curvature(matrix, sums.of_rows if rows_count else None)

@@ -223,7 +223,7 @@ def check_slope(slope: Array, total: float, farthest: float = LARGEST_STEP) -> N
 
 def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
     """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
-    if found.least > LEAST_CURVATURE:
+    if found.exceeds(LEAST_CURVATURE):
         return
     check_slope(slope, total, FARTHEST)
     weights = chart.weights

@@ -19,7 +19,7 @@ _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 OF_EACH = ("powers_of_two", "powers_by_table", "logarithms", "powers_of_two_single")
 """Functions of vectors, for tests."""
 
-SIZES = ("tile", "strip", "components", "least_statistics")
+SIZES = ("tile", "strip", "components", "least_statistics", "group")
 
 
 class State(ctypes.Structure):
@@ -76,6 +76,8 @@ class Library:
         Largest number of components of a panel.
     least_statistics : int
         Number of statistics from which on pairs of a row and a component may be left out.
+    group : int
+        Rows of a pair of components that are added together.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Library:
     strip: int
     components: int
     least_statistics: int
+    group: int
 
     @classmethod
     def load(cls, path: Path) -> Library | None:
@@ -102,9 +105,11 @@ class Library:
         functions.predict_rows.restype = _INTEGER
         places = ctypes.POINTER(Places)
         functions.predict_rows.argtypes = [state, places, _POINTER, _INTEGER, _INTEGER]
+        functions.add_pairs.argtypes = [_POINTER, _POINTER, _POINTER, _POINTER, _INTEGER]
+        functions.rest_of_pairs.argtypes = [_POINTER]
         for name in OF_EACH:
             getattr(functions, name).argtypes = [_POINTER, _POINTER, _INTEGER]
-        for name in ("add_rows", "add_rest", *OF_EACH):
+        for name in ("add_rows", "add_rest", "add_pairs", "rest_of_pairs", *OF_EACH):
             getattr(functions, name).restype = None
         name = path.name.removesuffix(SUFFIX)
         return cls(name, functions, *(getattr(functions, each)() for each in SIZES))

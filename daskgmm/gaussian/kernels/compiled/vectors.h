@@ -150,9 +150,9 @@ INLINE double tree(const double *l) {
 }
 
 /* Add the sums of 8 times LANES lanes to out (8,): `tree` of each, by vectors of several sums. */
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 INLINE void add_trees(vec v[8][PARTS], double *out) {
 #if WIDTH == 8
-#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
     vec halves[4], quarters[2];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) { /* lanes l + (l + 4) of two sums */
@@ -167,6 +167,22 @@ INLINE void add_trees(vec v[8][PARTS], double *out) {
     vec a = quarters[0], b = quarters[1]; /* then the even and the odd lane, in order */
     store(out, load(out) + (MIX(a, b, 0, 4, 2, 6, 8, 12, 10, 14) +
                             MIX(a, b, 1, 5, 3, 7, 9, 13, 11, 15)));
+#elif WIDTH == 4
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        vec halves[4], even[2], odd[2]; /* lanes l + (l + 4), then those of two sums in turn */
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            halves[j] = v[i + j][0] + v[i + j][1];
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            even[j] = MIX(halves[2 * j], halves[2 * j + 1], 0, 4, 2, 6);
+            odd[j] = MIX(halves[2 * j], halves[2 * j + 1], 1, 5, 3, 7);
+        }
+        vec first = MIX(even[0], even[1], 0, 1, 4, 5) + MIX(even[0], even[1], 2, 3, 6, 7);
+        vec second = MIX(odd[0], odd[1], 0, 1, 4, 5) + MIX(odd[0], odd[1], 2, 3, 6, 7);
+        store(out + i, load(out + i) + (first + second));
+    }
 #else
     for (int i = 0; i < 8; i++) {
         double lanes[LANES];
