@@ -210,41 +210,56 @@ def marginal_moments(
 ) -> list[Moments]:
     """Return the moments of all blocks under each of several mixtures, as `Backend.moments`.
 
-    The back end sees the observed values of each pattern as plain rows.
+    The back end sees the observed values of each pattern as plain rows. Which patterns share their
+    calls depends on a mixture and the rows alone, and so do its moments, whatever is beside it.
     """
     d = len(kernels[0].center)
     totals = [kernel.nothing() for kernel in kernels]
-    short, held = list[Group](), 0
+    short, held = [list[Group]() for _ in kernels], 0
     for pattern, block in grouped(blocks, d, rows):
-        if all(are_short(kernel.whole, (pattern, block)) for kernel in kernels):
-            short.append((pattern, block))
-            held += len(block.x)
-            if held >= held_rows(d):
-                totals, short, held = _with_short(backend, kernels, totals, short), [], 0
-            continue
-        parts = _alone(backend, kernels, pattern, block)
-        totals = [total + part for total, part in zip(totals, parts, strict=True)]
-    return _with_short(backend, kernels, totals, short) if short else totals
+        others = list[int]()
+        for place, kernel in enumerate(kernels):
+            if are_short(kernel.whole, (pattern, block)):
+                short[place].append((pattern, block))
+            else:
+                others.append(place)
+        if others:
+            parts = _alone(backend, [kernels[place] for place in others], pattern, block)
+            for place, part in zip(others, parts, strict=True):
+                totals[place] += part
+        held += len(block.x)  # also of other groups, so that all mixtures end theirs together
+        if held >= held_rows(d):
+            totals, short, held = (
+                _with_short(backend, kernels, totals, short),
+                [[] for _ in kernels],
+                0,
+            )
+    return _with_short(backend, kernels, totals, short)
 
 
 def _alone(
     backend: Backend, kernels: Sequence[MarginalKernel], pattern: Pattern, block: Block
 ) -> list[Moments]:
     """Return the moments of the rows of one pattern under each of several mixtures."""
-    given = [kernel.remembered(pattern.tobytes()) for kernel in kernels]
-    plain, completions = zip(*given, strict=True)
-    found = backend.moments(plain, iter([block]), _at_most(len(block.x)))
-    return list(map(MarginalKernel.completed, kernels, found, completions))
+    found = list[Moments]()
+    for kernel in kernels:  # one by one: sums of products that mixtures share have other last bits
+        plain, completion = kernel.remembered(pattern.tobytes())
+        (own,) = backend.moments((plain,), iter([block]), _at_most(len(block.x)))
+        found.append(kernel.completed(own, completion))
+    return found
 
 
 def _with_short(
     backend: Backend,
     kernels: Sequence[MarginalKernel],
     totals: Sequence[Moments],
-    short: Sequence[Group],
+    short: Sequence[Sequence[Group]],
 ) -> list[Moments]:
-    pairs = zip(totals, kernels, strict=True)
-    return [total + kernel.of_short_groups(backend, short) for total, kernel in pairs]
+    """Return the moments with those of the short groups of each mixture."""
+    return [
+        total + kernel.of_short_groups(backend, own) if own else total
+        for total, kernel, own in zip(totals, kernels, short, strict=True)
+    ]
 
 
 def _at_most(rows: int) -> int:

@@ -9,6 +9,7 @@ from scipy.stats import multivariate_normal
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.backends import backend_of, default_backend
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.missing import short_groups
 from daskgmm.gaussian.missing.conditional import marginal_factors
@@ -68,6 +69,11 @@ def kernel_of(weights, means, covariances, structure, natural, noise=0.0):
     return MarginalKernel.about(parameters, center, noise=noise, natural=natural), form.matrices(
         own, means.shape[1]
     )
+
+
+def backends():
+    """Return the names of those that this process has."""
+    return sorted({"numpy", default_backend()})
 
 
 @pytest.fixture
@@ -139,6 +145,25 @@ def test_short_groups_have_the_moments_that_they_have_alone(
         assert one.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-13)
         assert one.traces == pytest.approx(other.traces, rel=1e-12)
         assert (one.weight, one.rows) == (other.weight, other.rows)
+
+
+@pytest.mark.parametrize("name", backends())
+@pytest.mark.parametrize("natural", [True, False])
+def test_moments_are_the_same_bits_whatever_mixtures_are_beside(name, natural, monkeypatch):
+    """Of k=60 patterns are not short, of k=2 they are, and in between some are."""
+    monkeypatch.setattr("daskgmm.gaussian.missing.kernel.held_rows", lambda d: 300)
+    x, backend = with_gaps(3000), backend_of(name, "")
+    sizes = (2, 14, 60)
+    kernels = [kernel_of(*mixture(k), "full", natural)[0] for k in sizes]
+    groups = list(grouped(iter([Block(x)]), 4))
+    shares = [np.mean([short_groups.are_short(k.whole, each) for each in groups]) for k in kernels]
+    assert shares[0] > shares[1] > shares[2]
+    together = marginal_moments(backend, kernels, iter([Block(x)]))
+    for kernel, found in zip(kernels, together, strict=True):
+        (alone,) = marginal_moments(backend, [kernel], iter([Block(x)]))
+        np.testing.assert_array_equal(found.sums, alone.sums)
+        assert found.log_likelihood == alone.log_likelihood
+        assert found.traces == alone.traces
 
 
 def test_short_groups_are_held_up_to_a_part_of_a_pool(monkeypatch):
