@@ -10,7 +10,15 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.models import fitted_in
-from daskgmm.cli.options.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
+from daskgmm.cli.options.data import (
+    LABELS,
+    MISSING_ROWS,
+    NOISE_VARIANCE,
+    Data,
+    choosing,
+    groups,
+    weighing,
+)
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.reporting import tell
@@ -23,14 +31,7 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
     example="daskgmm errors model.json pixels.zarr",
 )
 @options.model_and_data
-@click.option(
-    "--groups", metavar="COLUMN|PATH",
-    help=(
-        "Group of each row: a column of DATA with numbers or texts, or an array of numbers (Zarr "
-        "or .npy). Rows in different groups count as independent.  "
-        "[default: blocks of neighbouring rows]"
-    ),
-)  # fmt: skip
+@groups("Rows in different groups count as independent.")
 @LABELS
 @NOISE_VARIANCE
 @click.option(
@@ -51,7 +52,6 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
 def errors(
     model: str,
     data: Data,
-    groups: str | None,
     blocks: int,
     level: float,
     as_json: bool,
@@ -77,7 +77,7 @@ def errors(
         labels = {"y" if classifies else "labels": data.labels_of(x)}
         found = fitted.standard_errors(
             x, sample_weight=data.sample_weight(x), noise_variance=data.noise(),
-            groups=data.beside(groups, x), blocks=blocks, weights_are=weights_are, **labels,
+            groups=data.groups_of(x), blocks=blocks, weights_are=weights_are, **labels,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(_as_plain(found, level)))

@@ -14,7 +14,7 @@ from daskgmm.cli.command import command
 from daskgmm.cli.commands.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE, Place
-from daskgmm.cli.options.data import LABELS
+from daskgmm.cli.options.data import LABELS, groups
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.reporting import sweep_report
 
@@ -63,6 +63,7 @@ class TablePath(Place):
 @options.tolerance(1e-3)
 @fitting
 @LABELS
+@groups("A group is held out as a whole, by the criterion heldout.")
 @IMPORT
 @options.overwrite
 @options.quiet

@@ -60,6 +60,19 @@ LABELS = click.option(
         "where unknown. A mixture takes component numbers, a classifier takes classes."
     ),
 )  # fmt: skip
+
+
+def groups(use: str) -> Callable[[Command], Command]:
+    """Return the option of groups of rows, which a command has this use for."""
+    return click.option(
+        "--groups", metavar="COLUMN|PATH", type=PLACE,
+        help=(
+            "Group of each row: a column of DATA with numbers or texts, or an array of numbers "
+            f"(Zarr or .npy). {use}  [default: blocks of neighbouring rows]"
+        ),
+    )  # fmt: skip
+
+
 MISSING_ROWS = click.option(
     "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
     help=(
@@ -101,7 +114,7 @@ class Data:
         One of them at most.
     noise_variance : str or None
         Names, or a path.
-    labels : str or None
+    labels, groups : str or None
         A name, or a path.
     storage_options : mapping or None
         Of the URLs among the paths.
@@ -115,6 +128,7 @@ class Data:
     weight_column: str | None = None
     noise_variance: str | None = None
     labels: str | None = None
+    groups: str | None = None
     storage_options: StorageOptions | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -126,22 +140,29 @@ class Data:
     def places(self) -> dict[str, str | None]:
         """Paths and URLs that are read, by the argument or option that gives them."""
         read = {"DATA": self.path, "--weights": self.weights}
-        if not self._is_name(self.labels):
-            read["--labels"] = self.labels
+        for option, given in self._coded.items():
+            if not self._is_name(given):
+                read[f"--{option}"] = given
         return read if self._noise_names else read | {"--noise-variance": self.noise_variance}
 
     def check_columns(self) -> None:
         """Raise `DataError` for names of columns that a table surely has not."""
         named = [self.columns, self._noise_names, self.weight_column and (self.weight_column,)]
-        labels = self.labels if self._is_name(self.labels) else None
-        if not (labels or any(named)) or (known := columns_of(self.path)) is None:
+        coded = {option: name for option, name in self._coded.items() if self._is_name(name)}
+        if not (coded or any(named)) or (known := columns_of(self.path)) is None:
             return
         from daskgmm.rows.checks.naming import check_among, neither
 
         for names in filter(None, named):
             check_among(names, known, self.path)
-        if labels and labels not in known and leads_nowhere(labels):
-            raise neither("labels", labels, known, f"labels: {nothing_at(labels)}")
+        for option, name in coded.items():
+            if name and name not in known and leads_nowhere(name):
+                raise neither(option, name, known, f"{option}: {nothing_at(name)}")
+
+    @property
+    def _coded(self) -> dict[str, str | None]:
+        """What options give that is a column of DATA, with numbers or texts, or a path."""
+        return {"labels": self.labels, "groups": self.groups}
 
     def address(self, path: str) -> Address:
         """Return the address of a path or URL of the same command."""
@@ -159,6 +180,8 @@ class Data:
             settings["noise_variance"] = self.noise()
         if self.labels is not None:
             settings["labels"] = self.labels_of(x)
+        if self.groups is not None:
+            settings["groups"] = self.groups_of(x)
         return x, {"sample_weight": self.sample_weight(x), **settings}
 
     def _by_name(self) -> bool:
@@ -231,14 +254,22 @@ class Data:
     @property
     def _beside(self) -> tuple[str, ...]:
         """Names of variables that go beside the features."""
-        labels = self.labels if self._is_name(self.labels) else None
-        return tuple(name for name in (self.weight_column, labels) if name)
+        coded = (name for name in self._coded.values() if self._is_name(name))
+        return tuple(dict.fromkeys(name for name in (self.weight_column, *coded) if name))
 
     def labels_of(self, x: Any) -> Any:
         """Return the labels of rows, as `fit` takes them; None if there are none."""
-        if self.labels is None or self._is_name(self.labels):
-            return self.labels
-        return self._read_beside(self.labels, x)
+        return self._beside_rows(self.labels, x)
+
+    def groups_of(self, x: Any) -> Any:
+        """Return the groups of rows, as `sweep` takes them; None if there are none."""
+        return self._beside_rows(self.groups, x)
+
+    def _beside_rows(self, given: str | None, x: Any) -> Any:
+        """Return the name of a column or variable as it is, or what a path holds for each row."""
+        if given is None or self._is_name(given):
+            return given
+        return self._read_beside(given, x)
 
     def noise(self) -> Any:
         """Return the noise of the rows, as `fit` and predictions take it; None if there is none."""
@@ -354,12 +385,6 @@ class Data:
         if self.weights is None:
             return None
         return self._read_beside(self.weights, x)
-
-    def beside(self, given: str | None, x: Any) -> Any:
-        """Return the name of a column of x as it is, or what a path holds for each row."""
-        if given is None or given in getattr(x, "all_columns", ()):
-            return given
-        return self._read_beside(given, x)
 
     def _read_beside(self, path: str, x: Any) -> Any:
         from daskgmm.rows.sources import source_of
