@@ -22,9 +22,9 @@ PUBLIC = {
     "models.fitting.estimator.MixtureEstimator.fit_predict",
     "models.mixtures.components.Components.standard_errors",
     # What is written, and how, in one call.
-    "models.density.density.Density.regress_to_parquet",
-    "models.density.density.Density.regress_to_zarr",
-    "models.density.density.Density.sample_to_zarr",
+    "models.density.regressing.Regressing.regress_to_parquet",
+    "models.density.regressing.Regressing.regress_to_zarr",
+    "models.density.sampled.Sampled.sample_to_zarr",
     "models.mixtures.predicting.PredictingMixture.predict_to_parquet",
     "models.mixtures.predicting.PredictingMixture.predict_to_zarr",
     "rows.csv.to_parquet.csv_to_parquet",
@@ -39,9 +39,9 @@ PUBLIC = {
 
 WITH_OPTIONS = {
     "models.classifying.classifier.GaussianMixtureClassifier.fit",
-    "models.density.density.Density.regress_to_parquet",
-    "models.density.density.Density.regress_to_zarr",
-    "models.density.density.Density.sample_to_zarr",
+    "models.density.regressing.Regressing.regress_to_parquet",
+    "models.density.regressing.Regressing.regress_to_zarr",
+    "models.density.sampled.Sampled.sample_to_zarr",
     "models.fitting.estimator.MixtureEstimator.fit",
     "models.mixtures.predicting.PredictingMixture.predict_to_parquet",
     "models.mixtures.predicting.PredictingMixture.predict_to_zarr",
