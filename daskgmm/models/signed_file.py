@@ -117,8 +117,11 @@ def told_of_damage(address: Address, kind: FileKind) -> Iterator[None]:
 
 
 def is_checkpoint(address: Address) -> bool:
-    """Return whether a file begins as a checkpoint does; a few bytes are read."""
-    return f'"{CHECKPOINT}"'.encode() in (address.read_head(HEAD_BYTES) or b"")
+    """Return whether a file begins as a checkpoint does; a few bytes are read. A folder is none."""
+    try:
+        return f'"{CHECKPOINT}"'.encode() in (address.read_head(HEAD_BYTES) or b"")
+    except IsADirectoryError:
+        return False
 
 
 def check_digest(document: Mapping[str, Any]) -> None:
