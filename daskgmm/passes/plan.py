@@ -12,6 +12,7 @@ from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
 from daskgmm.gaussian.kernels.workspace import rows_nbytes, tile_rows, workspace_nbytes
 from daskgmm.markup.card import with_bar
 from daskgmm.markup.carded import Carded, Sheet
+from daskgmm.names import FLOAT64
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.dataset import Dataset
@@ -106,6 +107,10 @@ class Needs:
         Bytes that rows with noise of their own take; 0 without.
     coordinates : str
         Coordinates of the fit, in words.
+    precision : str
+        What early passes may be computed in.
+    checkpoint : bool
+        Whether the state of the fit is written after each iteration.
     n_buffer_rows : int
         Numbers that tiles keep of each row; 0 for as many as statistics.
     least_tile_rows : int
@@ -132,6 +137,8 @@ class Needs:
     patterns_nbytes: int = 0
     noise_nbytes: int = 0
     coordinates: str = "the columns as they are"
+    precision: str = FLOAT64
+    checkpoint: bool = False
     n_buffer_rows: int = 0
     least_tile_rows: int = 0
     n_mixtures: int = 1
@@ -179,6 +186,10 @@ class Plan(Carded):
         Coordinates of the fit, in words.
     missing : str
         Treatment of rows that miss a value, in words.
+    precision : str
+        What passes are computed in, in words.
+    checkpoint : bool
+        Whether the state of the fit is written after each iteration.
     chunks : int
         Number of blocks; a block is a chunk, or small chunks in a row, read at once.
     batches : int
@@ -212,6 +223,8 @@ class Plan(Carded):
     pass_nbytes: int | None
     coordinates: str
     missing: str
+    precision: str
+    checkpoint: bool
     chunks: int
     batches: int
     kernel: str
@@ -321,7 +334,9 @@ class Plan(Carded):
             ("in", f"{batches} with {counted(self.chunks, 'block')} in all"),
             ("a block is", "a chunk, or small chunks in a row, read at once"),
             ("kernel", self.kernel),
+            ("precision", self.precision),
             ("passes", f"1 or 2 for the start, then at most {iterations}"),
+            ("checkpoint", "written after each iteration" if self.checkpoint else "none"),
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {size(self.thread_nbytes)}"),
             ("the start takes", f"at most {size(self.start_nbytes)} of this process"),
@@ -358,6 +373,8 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         pass_nbytes=None if n is None else n * data.row_nbytes,
         coordinates=needs.coordinates,
         missing=_missing_in_words(needs),
+        precision=_precision_in_words(needs.precision),
+        checkpoint=needs.checkpoint,
         chunks=len(rows.lengths),
         batches=len(data.batches),
         kernel=backend_name(),
@@ -370,6 +387,12 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         cached_batches=cached_batches,
         advice=tuple(_advice(data, place)),
     )
+
+
+def _precision_in_words(precision: str) -> str:
+    if precision == FLOAT64:
+        return FLOAT64
+    return f"early passes in {precision} where rounding allows it; sums and the last in {FLOAT64}"
 
 
 def _missing_in_words(needs: Needs) -> str:

@@ -284,12 +284,15 @@ def test_scheduler(folder, rows, call, model):
 
 def test_a_plan_is_that_of_the_settings(folder, rows, call):
     options = "--acceleration none --sample-rows 500 --missing drop --standardise --pca 2"
+    options += " --checkpoint c.json --precision float64"
     planned = call("plan", "rows.zarr", "-k", 3, *options.split())
     assert planned.exit_code == 0
     settings = {"missing": "drop", "standardise": True, "pca": 2}
+    settings |= {"checkpoint": "c.json"}
     expected = plan("rows.zarr", 3, acceleration=None, sample_rows=500, **settings)
     assert planned.stdout == f"{expected}\n"
     assert "2 principal axes of the columns, each divided" in planned.stdout
+    assert "written after each iteration" in planned.stdout
 
 
 @pytest.mark.parametrize("command", [("fit", "-k", 3), ("sweep", "-k", "2-3")])

@@ -293,3 +293,18 @@ def test_no_batch_of_unknown_length_is_kept():
     data = daskgmm.plan(x[x[:, 0] > 0], 2, cache="1GiB")
     assert data.cached_batches == 0
     assert cached_batches((), 8, 100) == 0
+
+
+def test_precision_and_checkpoint_are_told(stored, tmp_path):
+    assert "\nprecision        float64\n" in (plain := str(daskgmm.plan(stored, 3)))
+    assert "\ncheckpoint       none\n" in plain
+    kept = daskgmm.plan(stored, 3, checkpoint=tmp_path / "c.json")
+    assert "\ncheckpoint       written after each iteration\n" in str(kept)
+    assert kept.checkpoint
+
+
+def test_passes_in_float32_are_told(stored, monkeypatch):
+    monkeypatch.setattr("daskgmm.models.planning.check_precision", lambda *given, **named: None)
+    planned = daskgmm.plan(stored, 3, precision="float32")
+    assert planned.precision.startswith("early passes in float32 where rounding allows it")
+    assert f"\nprecision        {planned.precision}\n" in str(planned)

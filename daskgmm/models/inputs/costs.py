@@ -134,6 +134,8 @@ def plan_of(
         patterns_nbytes=patterns_nbytes(settings, d),
         noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
+        precision=settings.precision,
+        checkpoint=kept,
         n_buffer_rows=settings.n_buffer_rows(d),
         least_tile_rows=settings.least_tile_rows(d),
         n_mixtures=mixtures,
