@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
+from daskgmm.readers import remedy
 
 GROUPS_ARE = "each row needs a group, which is a whole number or a text"
 """What groups are, in errors about others."""
@@ -54,8 +56,8 @@ Group = tuple[Pattern | None, NDArray[np.intp] | slice]
 
 ALL_ROWS: Group = None, slice(None)
 
-LARGEST_GROUP = 2.0**53
-"""Group numbers beyond are not exact in float64."""
+BEYOND = 2.0**53
+"""Group numbers from here on are not exact in float64: it is also what the next one becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class ScoreWork:
             return block.numbers(batch.start_row + before) // self.length
         assert block.beside.groups is not None, "without groups blocks have a length"
         values = block.beside.groups.astype(np.float64)
-        fine = (np.abs(values) <= LARGEST_GROUP) & (values == np.rint(values))
+        check_exact(values, lambda row: batch.place(int(block.numbers(before)[row])))
+        fine = np.isfinite(values) & (values == np.rint(values))
         if not fine.all():
             row = int(np.argmin(fine))
             place = batch.place(int(block.numbers(before)[row]))
@@ -203,6 +206,26 @@ class ScoreWork:
             moments = moments_of_parts(self.backend, kernel, part, within)
             sums[first:stop] = self.chart.of_moments(moments)
         return sums
+
+
+def check_exact(groups: NDArray[Any], place: Callable[[int], str]) -> None:
+    """Raise `DataError`, with the place of a row, for numbers of groups that float64 may merge."""
+    large = np.abs(groups) >= BEYOND
+    if large.any():
+        row = int(np.argmax(large))
+        raise too_large(f"{float(groups[row]):.17g} in {place(row)}")
+
+
+def too_large(what: str) -> DataError:
+    """Return the error of the number of a group, with its place if it is known."""
+    texts = remedy(
+        "texts, such as groups=ids.astype(str)",
+        "texts: write their column with letters before them",
+    )
+    return DataError(
+        f"Input groups contains {what}. From 2^53 on float64 does not hold all whole numbers, so "
+        f"that several groups would be taken as one. Give {texts}; or smaller numbers."
+    )
 
 
 def none_of(chart: ScoreChart) -> Scores:

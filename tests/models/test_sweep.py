@@ -337,6 +337,12 @@ def test_groups_that_hold_nothing_out():
     for some in (numbers, np.where(np.isnan(numbers), None, numbers.astype(object))):
         with pytest.raises(DataError, match=rf"groups is missing in row {N - 1},"):
             sweep(lazy, (1, 2), groups=some, random_state=0)
+    large = 2**53 + np.arange(N)  # of which float64 holds every second one
+    for some in (da.from_array(large, chunks=700), large.astype(float)):
+        with pytest.raises(
+            DataError, match=r"groups contains 9007199254740992 in row 0.*Give texts"
+        ):
+            sweep(lazy, (1, 2), groups=some, random_state=0)
 
 
 def test_whole_weights_are_repeated_rows():

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.companions import GROUPS, Companions
+from daskgmm.em.scores import BEYOND, too_large
+from daskgmm.errors import DataError
 from daskgmm.models.inputs.target import in_memory
 from daskgmm.rows.checks.plain import unmasked
 from daskgmm.rows.companions.noise import column_names
@@ -37,14 +39,30 @@ def numbers_of(names: NDArray[Any]) -> Array:
     """Return a number from 0 to 2^53 for each name, the same for equal ones; NaN for a missing one.
 
     Objects that are numbers stay these, whatever comes with them: a chunk does not know of others.
+
+    Raises
+    ------
+    DataError
+        For whole numbers that float64 does not hold, and texts that are not valid Unicode.
     """
     flat = np.asarray(names).reshape(-1).astype(object)
     missing = np.asarray(pd.isna(flat))
     counted = np.array([isinstance(value, (int, float, np.number)) for value in flat], bool)
     counted &= ~missing
     numbers, texts = np.full(len(flat), np.nan), ~(counted | missing)
+    for value in flat[counted]:
+        if isinstance(value, (int, np.integer)) and abs(int(value)) >= BEYOND:
+            raise too_large(str(value))
     numbers[counted] = flat[counted].astype(np.float64)
-    numbers[texts] = pd.util.hash_array(flat[texts]) >> np.uint64(UNUSED_BITS)
+    try:
+        hashes = pd.util.hash_array(flat[texts])
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"Input groups contains {error.object!a}, a text with half of a pair of surrogates: "
+            "nothing tells what it stands for. Read its file in the encoding that it was "
+            "written in, or give numbers, such as pandas.factorize(ids)[0]."
+        ) from error
+    numbers[texts] = hashes >> np.uint64(UNUSED_BITS)
     return numbers.reshape(np.shape(names))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daskgmm.companions import ALONE, Companions
 from daskgmm.counting import counted
 from daskgmm.em.checkpoints.fingerprint import plain_digest
-from daskgmm.em.scores import GROUPS_ARE
+from daskgmm.em.scores import GROUPS_ARE, check_exact
 from daskgmm.em.selection.holding_out import Groups
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
@@ -130,9 +130,14 @@ def _picked(index: NDArray[np.int64], batch: Batch, blocks: Iterator[Block]) -> 
         if some.dtype.kind == "f" and np.isnan(some).any():
             row = int(index[begin + np.argmax(np.isnan(some))]) - batch.start_row
             raise DataError(f"groups is missing in {batch.place(row)}, and {GROUPS_ARE}.")
+        check_exact(some, partial(_place, batch, index[begin:end]))
         found.append(some)
         first += len(block.x)
     return np.concatenate(found)
+
+
+def _place(batch: Batch, index: NDArray[np.int64], row: int) -> str:
+    return batch.place(int(index[row]) - batch.start_row)
 
 
 def _known(groups: NDArray[Any]) -> NDArray[Any]:
@@ -140,6 +145,8 @@ def _known(groups: NDArray[Any]) -> NDArray[Any]:
     missing = pd.isna(groups) if groups.dtype.kind in "fMO" else np.zeros(len(groups), bool)
     if missing.any():
         raise DataError(f"groups is missing in row {int(np.argmax(missing))}, and {GROUPS_ARE}.")
+    if groups.dtype.kind == "f":
+        check_exact(groups, lambda row: f"row {row}")
     # Numbers and texts together have no order.
     return np.asarray(pd.factorize(groups)[0]) if groups.dtype.kind == "O" else groups
 
