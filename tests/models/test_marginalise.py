@@ -261,6 +261,31 @@ def test_impute_is_the_conditional_mean_and_keeps_what_is_observed():
     np.testing.assert_array_equal(found.impute(X), X)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"covariance_type": "diag"}, {"covariance_type": "tied", "standardise": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("seed", [None, 5])
+@pytest.mark.parametrize("far", [False, True])
+def test_imputed_rows_have_the_same_bits_whatever_is_beside_them(settings, seed, far):
+    """Of row i in chunks of any length, also where some rows need another kernel than others."""
+    found, x = mixture(**settings).fit(GAPS), GAPS[SOME][:701].copy()
+    if far:
+        x[300:310] *= 1e9
+    how = {} if seed is None else {"random_state": seed}
+    wanted = found.impute(x, **how)
+    assert np.isfinite(wanted).all()
+    for length in (1, 7, 100, len(x)):
+        lazy = da.from_array(x, chunks=(length, D))
+        np.testing.assert_array_equal(found.impute(lazy, **how).compute(), wanted)
+    if seed is None:  # draws depend on the numbers of rows
+        order = np.random.default_rng(0).permutation(len(x))
+        np.testing.assert_array_equal(found.impute(x[order]), wanted[order])
+        ones = np.concatenate([found.impute(row[None]) for row in x[:50]])
+        np.testing.assert_array_equal(ones, wanted[:50])
+
+
 def test_imputed_values_are_nearer_than_means():
     found, missing = mixture().fit(GAPS), np.isnan(GAPS) & SOME[:, None]
     errors = (found.impute(GAPS) - X)[missing]

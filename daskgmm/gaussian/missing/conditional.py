@@ -24,6 +24,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError
 from daskgmm.gaussian.missing.patterns import Pattern
+from daskgmm.gaussian.missing.row_by_row import in_order
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
@@ -125,10 +126,13 @@ class Conditional:
         return cls(o, m, slopes, left)
 
     def expected_in(self, k: int, means: Array, x: Array) -> Array:
-        """Return the expected missing values of rows x (b, o) in component k, (b, m) or (m,)."""
+        """Return the expected missing values of rows x (b, o) in component k, (b, m) or (m,).
+
+        Those of a row have the same bits whatever rows are beside it.
+        """
         at: Array = means[k, self.missing]
         if self.slopes is not None:
-            at = at + (x - means[k, self.observed]) @ self.slopes[k].T
+            at = at + in_order(x - means[k, self.observed], self.slopes[k].T)
         return at
 
     def completion(self, means: Array, reference: Array, traces: Array, noise: float) -> Completion:

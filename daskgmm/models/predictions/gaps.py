@@ -14,6 +14,7 @@ from daskgmm.em.survey.sample import scrambled
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.missing.conditional import Conditional, marginal
 from daskgmm.gaussian.missing.patterns import Pattern
+from daskgmm.gaussian.missing.row_by_row import in_order, responsibilities_of
 from daskgmm.gaussian.parameters import Parameters
 
 
@@ -41,24 +42,29 @@ class Gaps:
     coordinates: Coordinates | None
     draws: Draws | None = None
 
-    def filled(self, observed: Array, responsibilities: Array) -> NDArray[Any]:
+    def filled(self) -> NDArray[Any]:
         """Return the rows, (b, d), with the expectation of the mixture in their gaps, or a draw.
 
-        Parameters
-        ----------
-        observed : ndarray of shape (b, o)
-            The observed columns in the coordinates of the mixture.
-        responsibilities : ndarray of shape (k, b)
+        All sums of a row are in a fixed order, so that its bits do not depend on those beside it.
         """
         gaps = np.flatnonzero(~self.pattern)
         filled = self.given.astype(np.float64)
         if not len(gaps):
             return filled
-        told = Conditional.of(self.whole, self.pattern, marginal(self.whole, self.pattern))
-        if self.draws is None:
-            found = self._expected(told, observed, responsibilities)
-        else:
-            found = self._drawn(told, observed, responsibilities, self.draws)
+        seen = filled[:, self.pattern]
+        if self.coordinates is not None:
+            seen = self.coordinates.of_columns(self.pattern).apply(seen)
+        found = np.empty((len(seen), len(gaps)))
+        observed = marginal(self.whole, self.pattern)
+        told = Conditional.of(self.whole, self.pattern, observed)
+        height = max(1, MOST_NUMBERS // self.whole.means.size)
+        for first in range(0, len(seen), height):
+            rows = slice(first, first + height)
+            gamma = responsibilities_of(observed, seen[rows])
+            if self.draws is None:
+                found[rows] = self._expected(told, seen[rows], gamma)
+            else:
+                found[rows] = self._drawn(told, seen[rows], gamma, self.draws.part(rows))
         if self.coordinates is not None:
             found = self.coordinates.of_columns(~self.pattern).undo(found)
         filled[:, gaps] = found
@@ -78,9 +84,13 @@ class Gaps:
         components = draws.components(responsibilities)
         for k in np.unique(components):
             own = components == k
-            found[own] = found[own] @ root_of(told.covariances[k]).T
+            found[own] = in_order(found[own], root_of(told.covariances[k]).T)
             found[own] += told.expected_in(int(k), self.whole.means, observed[own])
         return found
+
+
+MOST_NUMBERS = 1 << 17
+"""Deviations of rows from all means that are there at once."""
 
 
 STEP = 2.0**-52
@@ -102,9 +112,15 @@ class Draws:
     seed: int
     numbers: NDArray[np.int64]
 
+    def part(self, rows: slice) -> Draws:
+        """Return those of some rows."""
+        return Draws(self.seed, self.numbers[rows])
+
     def components(self, responsibilities: Array) -> NDArray[np.intp]:
         """Return a component of each row (b,), drawn with the responsibilities (k, b)."""
-        sums = responsibilities.cumsum(axis=0)
+        sums = np.zeros_like(responsibilities)
+        for place, own in enumerate(responsibilities):
+            sums[place] = sums[place - 1] + own
         found: NDArray[np.intp] = (sums < self._uniform(0) * sums[-1]).sum(axis=0)
         return found
 

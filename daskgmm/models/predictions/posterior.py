@@ -50,7 +50,7 @@ class Posterior(ABC):
         """The rows as given, (b, d); the mixture's expectation where a value is missing."""
         if self.gaps is None:
             return self.given
-        return self.gaps.filled(self.rows, self.responsibilities)
+        return self.gaps.filled()
 
     @property
     @abstractmethod
