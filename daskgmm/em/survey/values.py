@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
+from daskgmm.em.survey.gaps import gaps_in_words, name_of
 from daskgmm.em.survey.known_noise import check_noise
 from daskgmm.em.survey.weighing import check_weights
 from daskgmm.errors import DataError
@@ -80,10 +82,11 @@ def check_values(
     row = int(np.argmax(bad.any(axis=0)))
     column = int(np.argmax(bad[:, row]))
     value = z[column, row]
-    name = f"{column}" if columns is None else f"{column} ({columns[column]!r})"
     what = "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
     if np.isnan(value):
+        gaps_found = gaps_in_words(np.isnan(z).sum(axis=1), columns)
         advice = (
+            f"Of {counted(z.shape[1], 'row')} read there, a value is missing in {gaps_found}. "
             "Leave out such rows: missing='drop' (--missing drop). Or fit a mixture to what rows "
             "have: missing='marginalise' (--missing marginalise)."
         )
@@ -91,4 +94,6 @@ def check_values(
         advice = "Remove or replace infinite values first."
     else:
         advice = f"Rescale the column: squares of values beyond 1e150 overflow. {IF_MISSING}"
-    raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
+    raise DataError(
+        f"Input X contains {what} in {place(row)}, {name_of(column, columns)}. {advice}"
+    )

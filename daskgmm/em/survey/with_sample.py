@@ -7,6 +7,7 @@ from dataclasses import replace
 from daskgmm.counting import counted
 from daskgmm.em.events import Listener
 from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.gaps import gaps_in_words, missing_by_column
 from daskgmm.em.survey.sample import SampleRule
 from daskgmm.em.survey.survey import Survey
 from daskgmm.errors import DataError
@@ -26,7 +27,7 @@ def survey_with_sample(
         return None if rule is None or (draws and n is not None and n > rule.capacity) else rule
 
     survey = survey_rows(data, needed(data.rows.n_rows), listen)
-    check_survey(survey, n_components)
+    check_survey(survey, n_components, data)
     wanted, taken = needed(survey.weighed_rows), survey.sample
     if wanted is not None:
         n = min(wanted.capacity, survey.weighed_rows)
@@ -36,11 +37,17 @@ def survey_with_sample(
     return survey
 
 
-def check_survey(survey: Survey, n_components: int) -> None:
-    """Raise `DataError` if there are too few rows for a mixture of k components."""
+def check_survey(survey: Survey, n_components: int, data: Dataset) -> None:
+    """Raise `DataError` if there are too few rows for a mixture of k components.
+
+    The columns with missing values are counted in a pass of its own before that is said of them.
+    """
     if survey.rows < 2:
-        missing = counted(survey.missing, "row")
-        left_out = f" A value is missing in {missing}." if survey.missing else ""
+        left_out = ""
+        if survey.missing:
+            columns = gaps_in_words(missing_by_column(data), data.rows.columns)
+            rows = counted(survey.missing, "row")
+            left_out = f" A value is missing in {rows}{f' ({columns})' if columns else ''}."
         raise DataError(
             f"Found {survey.rows} sample(s) while a minimum of 2 is required by "
             f"GaussianMixture.{left_out}"
