@@ -42,7 +42,8 @@ from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.parquet import ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr
-from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
+from daskgmm.rows.labelled.choosing import suggested
+from daskgmm.rows.labelled.opening import dimensions, open_file
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.footers import Footer

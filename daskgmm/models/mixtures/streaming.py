@@ -7,7 +7,8 @@ from typing import Any, Self
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.models.drift.drift import Drift, drift_of
+from daskgmm.models.drift.drift import Drift
+from daskgmm.models.drift.measuring import drift_of
 from daskgmm.models.facts.seen import seen_of
 from daskgmm.models.mixtures.components import Components
 from daskgmm.models.mixtures.moments import MixtureMoments
