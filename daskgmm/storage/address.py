@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self, cast
 from uuid import uuid4
 
 from daskgmm.errors import DaskGMMError
+from daskgmm.storage.coroutines import close_unbegun
 from daskgmm.storage.local import check_place, replace_file, shortage, written_path
 from daskgmm.storage.masking import (
     StorageOptions,
@@ -241,7 +242,11 @@ class UrlAddress(Address):
         with harmless_errors(self.options):
             system, name = self.system
             system.invalidate_cache()
-            yield system, name
+            try:
+                yield system, name
+            except BaseException as error:
+                close_unbegun(error)
+                raise
 
     def read(self) -> bytes | None:
         try:
