@@ -10,25 +10,25 @@ from typing import Any
 import click
 
 from daskgmm.cli.advice import advice, plain_warnings
-from daskgmm.cli.commands.adapt import adapt
+from daskgmm.cli.commands.changing.adapt import adapt
+from daskgmm.cli.commands.changing.merge import merge
+from daskgmm.cli.commands.changing.update import update
 from daskgmm.cli.commands.compare import compare
 from daskgmm.cli.commands.convert import convert
 from daskgmm.cli.commands.demo import demo
 from daskgmm.cli.commands.drift import drift
 from daskgmm.cli.commands.errors import errors
-from daskgmm.cli.commands.fit import fit
-from daskgmm.cli.commands.impute import impute
+from daskgmm.cli.commands.fitting.fit import fit
+from daskgmm.cli.commands.fitting.plan import plan
+from daskgmm.cli.commands.fitting.sweep import sweep
 from daskgmm.cli.commands.info import info
-from daskgmm.cli.commands.merge import merge
-from daskgmm.cli.commands.plan import plan
 from daskgmm.cli.commands.plot import plot
-from daskgmm.cli.commands.predict import predict
-from daskgmm.cli.commands.regress import regress
+from daskgmm.cli.commands.predicting.impute import impute
+from daskgmm.cli.commands.predicting.predict import predict
+from daskgmm.cli.commands.predicting.regress import regress
+from daskgmm.cli.commands.predicting.transform import transform
 from daskgmm.cli.commands.sample import sample
 from daskgmm.cli.commands.score import score
-from daskgmm.cli.commands.sweep import sweep
-from daskgmm.cli.commands.transform import transform
-from daskgmm.cli.commands.update import update
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.parameters import with_options

@@ -9,7 +9,14 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.fitting import INIT, N_INIT, Fitting, check_converged, checked, fitting
+from daskgmm.cli.commands.fitting.fitting import (
+    INIT,
+    N_INIT,
+    Fitting,
+    check_converged,
+    checked,
+    fitting,
+)
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.bayesian import bayesian, estimator_of
 from daskgmm.cli.options.classifying import (

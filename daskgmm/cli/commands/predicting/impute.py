@@ -8,7 +8,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.predicting import write_outputs
+from daskgmm.cli.commands.predicting.predicting import write_outputs
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.data import Data, choosing

@@ -8,7 +8,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.fitting import (
+from daskgmm.cli.commands.fitting.fitting import (
     CHECKPOINT,
     EQUAL_WEIGHTS,
     INIT,

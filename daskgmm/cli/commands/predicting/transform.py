@@ -6,7 +6,7 @@ from typing import Any
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.predicting import write_outputs
+from daskgmm.cli.commands.predicting.predicting import write_outputs
 from daskgmm.cli.models import mixture_in
 from daskgmm.cli.options.data import MISSING_ROWS, Data, choosing
 from daskgmm.cli.options.workers import Workers

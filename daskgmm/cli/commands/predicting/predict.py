@@ -8,7 +8,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.predicting import write_outputs
+from daskgmm.cli.commands.predicting.predicting import write_outputs
 from daskgmm.cli.models import fitted_in
 from daskgmm.cli.options.completing import NamesOf
 from daskgmm.cli.options.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in

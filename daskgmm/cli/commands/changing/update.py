@@ -8,7 +8,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.changing import write_changed
+from daskgmm.cli.commands.changing.changing import write_changed
 from daskgmm.cli.options.data import Data, choosing, weighing
 from daskgmm.cli.options.workers import Workers
 from daskgmm.cli.options.writing import writing

@@ -11,7 +11,7 @@ import click
 
 import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
-from daskgmm.cli.commands.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.commands.fitting.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE, Place
 from daskgmm.cli.options.data import LABELS, groups

@@ -1,0 +1,1 @@
+"""Commands that write a model made from another one."""

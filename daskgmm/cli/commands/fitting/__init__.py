@@ -1,0 +1,1 @@
+"""Commands that fit mixtures, choose among them, or plan a fit."""

@@ -1,0 +1,1 @@
+"""Commands that write what a model says of rows."""
