@@ -110,7 +110,7 @@ def speed(rows: int, seconds: float) -> str:
     return f"{rows / max(seconds, 1e-9):.1e} rows/s  {seconds:.2f} s"
 
 
-GOING_ON = "going on from the checkpoint"
+GOING_ON = "resuming from the checkpoint"
 
 
 def line(event: Event, objective: str = "log likelihood") -> str:
@@ -280,7 +280,7 @@ class JsonLines:
             short = shortage(error)
             why = f" {short.what.capitalize()}." if short else ""
             warn_user(
-                f"Events cannot be written to {self._file.name}: {error}.{why} The fit goes on, "
+                f"Events cannot be written to {self._file.name}: {error}.{why} The fit continues, "
                 "and no more of them are written.",
             )
 

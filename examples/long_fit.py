@@ -3,7 +3,7 @@ A fit that takes long
 =====================
 
 How to see the cost of a fit beforehand, follow its progress and make it survive. A
-fit with a checkpoint that is interrupted or killed, or loses its machine, continues
+fit with a checkpoint that is interrupted or killed, or loses its machine, resumes
 where it stopped and ends with the same bits.
 """
 
@@ -42,7 +42,7 @@ print(daskgmm.plan(data, n_components=4))
 def tell(event: Event) -> None:
     """Print what happened."""
     if isinstance(event, FitStarted) and event.resumed is not None:
-        print(f"continuing after iteration {event.resumed}")
+        print(f"resuming after iteration {event.resumed}")
     elif isinstance(event, Iterated):
         print(f"iteration {event.iteration}: {event.lower_bound:.6f} nats per row")
     elif isinstance(event, Checkpointed):
@@ -63,7 +63,7 @@ except KeyboardInterrupt:
     print("interrupted")
 
 # %%
-# The same call continues the fit, which ends where an uninterrupted fit ends.
+# The same call resumes the fit, which ends where an uninterrupted fit ends.
 
 mixture = GaussianMixture(**settings).fit(data, checkpoint=checkpoint, listen=tell)
 through = GaussianMixture(**settings).fit(data)

@@ -55,7 +55,7 @@ with dask.config.set(num_workers=2):
 
 # %%
 # Labels and ambiguities are computed from one read of the rows and written at once. A
-# run that is killed continues where it stopped.
+# run that is killed resumes where it stopped.
 
 mixture = load_model(place / "model.json")
 with dask.config.set(num_workers=2):

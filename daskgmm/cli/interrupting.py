@@ -86,7 +86,7 @@ def interruptible(checkpoint: Address | None, what: str) -> Iterator[None]:
                 f"no model was written, and no checkpoint: {checkpoint} is first written after the "
                 f"starts of the {what} and one iteration. The same command begins anew"
             ) from error
-        raise KeyboardInterrupt(f"{left}. The same command goes on from there") from error
+        raise KeyboardInterrupt(f"{left}. The same command resumes from there") from error
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def going_on(out: Address) -> Iterator[None]:
             return None
         if place is None:
             return None
-        return f"{place} holds what is written so far. The same command goes on from there"
+        return f"{place} holds what is written so far. The same command resumes from there"
 
     try:
         yield

@@ -213,7 +213,7 @@ class FitEnded:
 
 @dataclass(frozen=True, slots=True)
 class SweepResumed:
-    """A sweep goes on from its checkpoint; nothing has been read yet.
+    """A sweep resumes from its checkpoint; nothing has been read yet.
 
     Attributes
     ----------

@@ -136,7 +136,7 @@ class Shown:
         if not self._failed:
             self._failed = True
             warn_user(
-                f"Progress cannot be shown ({type(error).__name__}: {error}). The fit goes on. "
+                f"Progress cannot be shown ({type(error).__name__}: {error}). The fit continues. "
                 "progress=False shows nothing."
             )
 

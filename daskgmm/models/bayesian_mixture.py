@@ -102,7 +102,7 @@ class BayesianGaussianMixture(MixtureEstimator):
     random_state : int, RandomState instance or None, default=None
         The seed of the starts.
     warm_start : bool, default=False
-        Whether the next call of `fit` goes on from this one's result.
+        Whether the next call of `fit` continues from this one's result.
     verbose, verbose_interval : as in `GaussianMixture`
 
     Attributes

@@ -134,7 +134,7 @@ class GaussianMixture(MixtureEstimator):
     random_state : int, RandomState instance or None, default=None
         The seed of the starts, and of `sample`.
     warm_start : bool, default=False
-        Whether the next call of `fit` goes on from this one's result.
+        Whether the next call of `fit` continues from this one's result.
     verbose : int, default=0
         1 prints each start and every `verbose_interval`-th iteration, 2 their times too.
     verbose_interval : int, default=10

@@ -88,7 +88,7 @@ def read_signed(address: Address, kind: FileKind) -> dict[str, Any]:
         again = remedy(f"the same call, checkpoint={str(address)!r}", f"--checkpoint {address}")
         raise ModelFileError(
             f"{address} is the checkpoint of a fit or sweep, which has not written its "
-            f"{kind.content} yet. Go on with it: {again} and the same data and settings. "
+            f"{kind.content} yet. Resume it: {again} and the same data and settings. "
             "`daskgmm info` says what it is of."
         )
     if document.get("format") != kind.format:

@@ -116,7 +116,7 @@ def check_marks(marks: int, tasks: Sequence[Task[Any]]) -> None:
         raise ClusterError(
             f"A pass over {counted(len(tasks), 'batch', 'es')} has results of other batches: one "
             "is missing, or was taken twice, as if the scheduler had confused two runs. None of "
-            "them was used. Restart the cluster and run again; a fit with a checkpoint goes on "
+            "them was used. Restart the cluster and run again; a fit with a checkpoint resumes "
             "from there."
         )
 

@@ -45,7 +45,7 @@ def _described(document: Mapping[str, Any], name: str) -> str:
         ("so far", _of_fit(fields) if is_fit else _of_sweep(fields)),
         ("written", f"{document['written']}, by {document['by']}"),
         (
-            "to go on",
+            "to resume",
             f"give the same `daskgmm {command}` command again, with the same data and settings and "
             f"--checkpoint {name}: it writes the model at its end",
         ),

@@ -48,7 +48,7 @@ def describe_unfinished(address: Address) -> str | None:
 
 def _facts(journal: Mapping[str, Any], target: Address) -> Facts:
     if not journal:
-        return [("to go on", HELD)]
+        return [("to resume", HELD)]
     identity = journal.get("identity")
     identity = identity if isinstance(identity, Mapping) else {}
     total, done = identity.get(BATCHES), len(journal.get("done", ()))
@@ -59,7 +59,7 @@ def _facts(journal: Mapping[str, Any], target: Address) -> Facts:
         *([("outputs", names)] if names else []),
         *_model(journal),
         ("begun", _begun(journal)),
-        ("to go on", _how(target)),
+        ("to resume", _how(target)),
     ]
 
 

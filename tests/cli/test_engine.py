@@ -59,7 +59,7 @@ def test_a_fit_goes_on_from_its_checkpoint(folder, call):
     assert first.exit_code == 3
     again = call(*fit, "--max-iter", 8, "-o", "long.json")
     assert again.exit_code == 3
-    assert again.stderr.splitlines()[0] == "going on from the checkpoint, after iteration 3"
+    assert again.stderr.splitlines()[0] == "resuming from the checkpoint, after iteration 3"
     assert "iteration 4 " in again.stderr.splitlines()[1]
     call(*fit[:-2], "--max-iter", 8, "-o", "whole.json")
     resumed, whole = load_model("long.json"), load_model("whole.json")

@@ -133,7 +133,7 @@ def test_a_log_on_a_full_disk_is_one_warning(folder, call):
     assert done.exit_code == 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
     assert "Events cannot be written to /dev/full: [Errno 28]" in line
-    assert "The disk is full. The fit goes on" in line
+    assert "The disk is full. The fit continues" in line
     assert load_model("m.json").converged_
 
 
@@ -188,7 +188,7 @@ def test_a_limit_of_the_size_of_files_is_advice_and_nothing_half_written(
     assert "limit of the size of a file is reached" in error
     assert "aise that limit (ulimit -f)" in error
     left = {path.name for path in folder.iterdir()} - {path.name for path in before}
-    if "holds what is written so far" in error:  # the same command goes on from there
+    if "holds what is written so far" in error:  # the same command resumes from there
         assert left == {"new.zarr.partial", "new.zarr.partial.progress.json"}
     elif command == "demo":  # the folder, with the mark that it is the demo's
         assert [path.name for path in (folder / "new").iterdir()] == ["made-by-daskgmm-demo.txt"]
@@ -202,7 +202,7 @@ def test_a_log_above_the_limit_keeps_whole_lines_and_the_model(folder, call, lim
     done = call(*FIT[:3], 1, *FIT[4:], "--log-json", log)
     assert done.exit_code == 0, done.output
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
-    assert "The limit of the size of a file is reached. The fit goes on" in line
+    assert "The limit of the size of a file is reached. The fit continues" in line
     assert log.read_text(encoding="utf8") == '{"time": "before"}\n' * 210
     assert load_model("m.json").n_components == 1
 
@@ -229,7 +229,7 @@ def test_torn_chunk(folder, call, model):
     failed = call("predict", model, "rows.zarr", "-o", "l.zarr")
     assert failed.exit_code == 1
     assert "damaged" in failed.stderr
-    assert "l.zarr.partial holds what is written so far. The same command goes" in failed.stderr
+    assert "l.zarr.partial holds what is written so far. The same command resumes" in failed.stderr
     assert not (folder / "l.zarr").exists()
 
 

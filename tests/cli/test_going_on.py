@@ -44,11 +44,11 @@ def test_predictions_that_go_on_say_so(folder, call, model, command, monkeypatch
     run += ["--threads", 1]
     with monkeypatch.context() as patched:
         patched.setattr("daskgmm.progress._plain_pass", lambda title: stop_at_third)
-        with pytest.raises(KeyboardInterrupt, match=r"The same command goes on from there"):
+        with pytest.raises(KeyboardInterrupt, match=r"The same command resumes from there"):
             call(*run)
     again = call(*run)
     assert again.exit_code == 0, again.output
-    assert again.stderr.startswith("going on from what is written, 2 of 5 batches\n")
+    assert again.stderr.startswith("resuming from what is written, 2 of 5 batches\n")
     assert not call(*run, "--overwrite").stderr
 
 
@@ -75,7 +75,7 @@ def test_predictions_begin_anew_only_if_they_may_and_say_so(folder, call, model,
     assert "whole; " in beside
     assert "out.zarr.partial holds what another run has written so far" in beside
     assert again.exit_code == 0
-    assert again.stderr.startswith("beginning anew: nothing goes on from what an earlier run left")
+    assert again.stderr.startswith("beginning anew: what an earlier run left cannot be resumed")
 
 
 def interrupted(model, out, **asked):
@@ -99,8 +99,8 @@ def test_info_tells_of_a_run_that_has_not_ended(folder, call, model, monkeypatch
     assert facts["outputs"].strip() == "label, posterior"
     assert facts["begun"].strip().startswith("20")
     assert "by process" in facts["begun"]
-    assert "give the command (or call) that began it again" in facts["to go on"]
-    assert "--out out.zarr: it resumes from what is written" in facts["to go on"]
+    assert "give the command (or call) that began it again" in facts["to resume"]
+    assert "--out out.zarr: it resumes from what is written" in facts["to resume"]
 
 
 def test_info_tells_of_a_run_beside_what_is_whole(folder, call, model, monkeypatch):
@@ -160,7 +160,7 @@ def test_a_sweep_that_goes_on_says_so(tmp_path):
     assert not any(isinstance(event, SweepResumed) for event in first)
     assert (
         line(SweepResumed(4, 9, 2))
-        == "going on from the checkpoint, after pass 4  2 of 9 models left"
+        == "resuming from the checkpoint, after pass 4  2 of 9 models left"
     )
     assert next_title(SweepResumed(4, 9, 2), 1) == "pass 5"
 

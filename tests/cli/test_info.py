@@ -145,7 +145,7 @@ def test_a_checkpoint_is_told_as_one(folder, call, told):
     assert lines[0] == "c.json: checkpoint of a fit, which is not a model yet"
     assert lines[1].split(maxsplit=1) == ["of", "3 components, full"]
     assert lines[2].split(maxsplit=1) == ["rows", "3,000 of 3 columns"]
-    assert lines[3].startswith("  so far    2 iterations, bound -")
+    assert lines[3].startswith("  so far     2 iterations, bound -")
     assert lines[3].endswith(", not converged")
     assert "`daskgmm fit`" in lines[5]
     assert "--checkpoint c.json" in lines[5]

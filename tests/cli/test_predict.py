@@ -187,7 +187,7 @@ def test_interrupted_and_gone_on_with(folder, call, monkeypatch):
     assert process.returncode == 130
     assert stdout == ""
     assert stderr.splitlines()[-1].endswith(
-        "p.zarr.partial holds what is written so far. The same command goes on from there."
+        "p.zarr.partial holds what is written so far. The same command resumes from there."
     )
     assert not (folder / "p.zarr").exists()
     [chunk] = (folder / "p.zarr.partial").glob("*/label/c/0")
@@ -279,7 +279,7 @@ def test_full_disk(folder, rows, call, model, monkeypatch):
     (line,) = [line for line in failed.stderr.splitlines() if line.startswith("Error")]
     assert "p.zarr cannot be written, as the disk is full: OSError: [Errno 28] No space" in line
     assert "p.zarr.partial holds what is written so far." in line
-    assert "command goes on from there" in line
+    assert "command resumes from there" in line
     assert not (folder / "p.zarr").exists()
     done = call(*PREDICT, "--chunks", 701)
     assert done.exit_code == 0

@@ -169,7 +169,7 @@ def test_the_end_is_told(cell, error):
 
 def test_a_display_that_fails_costs_a_warning_and_no_fit(cell):
     cell.fails = RuntimeError("no comm")
-    with pytest.warns(UserWarning, match=r"RuntimeError: no comm.*The fit goes on") as caught:
+    with pytest.warns(UserWarning, match=r"RuntimeError: no comm.*The fit continues") as caught:
         mixture = GaussianMixture(2, random_state=0).fit(X)
     assert [each.filename for each in caught] == [__file__]
     assert mixture.converged_

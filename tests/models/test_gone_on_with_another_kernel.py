@@ -62,7 +62,7 @@ def test_it_is_told(write, kernel, tmp_path):
                 return
             # Only what differs is named, and not the versions that are the same.
             told = (
-                rf"was written with kernel numpy; this is kernel {kernel}\. The run goes on, but "
+                rf"was written with kernel numpy; this is kernel {kernel}\. The run resumes, but "
                 "not necessarily with the same bits"
             )
             with pytest.warns(UserWarning, match=told):

@@ -343,7 +343,7 @@ def test_another_run_begins_anew_only_if_it_may(
             "outputs": ["posterior"],
             "dtype": "uint8",
         },
-        rf"{labels}\. If it .* The same call .* goes on.*--overwrite": {},
+        rf"{labels}\. If it .* The same call .* resumes.*--overwrite": {},
     }.items():
         with pytest.raises(FileExistsError, match=words):
             mixture.predict_to_zarr(x, out, **{"chunks": 100} | settings)

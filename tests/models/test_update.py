@@ -1,4 +1,4 @@
-"""EM that goes on with new rows: what it equals, what it never lowers, what it keeps."""
+"""EM that continues with new rows: what it equals, what it never lowers, what it keeps."""
 
 from copy import copy
 

@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_the_old_predictions_and_the_same_call_goes_on(
     cut = {"chunks": 100} if form == "zarr" else {}
     with dask.config.set({"daskgmm.retries": 0}), monkeypatch.context() as patch:
         patch.setattr(kind, "_put", lambda *arguments: full(*arguments))
-        message = rf"p\.{form} cannot be written, as the disk is full.*before is whole.*goes on"
+        message = rf"p\.{form} cannot be written, as the disk is full.*before is whole.*resumes"
         with pytest.raises(OutputError, match=message):
             write(x, out, ("label", "posterior"), overwrite=True, **cut)
     assert contents(out) == old

@@ -202,7 +202,7 @@ def test_a_disk_that_fills_up_is_a_warning(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("daskgmm.storage.address.replace_file", full)
-    with pytest.warns(UserWarning, match="No space left on device.*The fit goes on") as caught:
+    with pytest.warns(UserWarning, match="No space left on device.*The fit continues") as caught:
         mixture = GaussianMixture(3, random_state=0).fit(X, checkpoint=tmp_path / "c")
     assert len(caught) == 1
     assert mixture.converged_

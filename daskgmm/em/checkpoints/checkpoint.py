@@ -217,8 +217,8 @@ class Checkpoint(Generic[Kept]):
                 why = f" {short.what.capitalize()}." if short else ""
                 warn_user(
                     f"The checkpoint {self._address} cannot be written: "
-                    f"{self._address.described(error)}.{why} The fit goes on; if it is "
-                    "interrupted, it begins from the last one that was.",
+                    f"{self._address.described(error)}.{why} The fit continues; if it is "
+                    "interrupted, it resumes from the last one that was written.",
                 )
             return None
         self._warned, self._expected = False, self._run
@@ -247,14 +247,14 @@ class Checkpoint(Generic[Kept]):
             raise CheckpointError(
                 f"The checkpoint {self._address} is of another fit: "
                 f"{differences(kept, self._identity)}. Give the same data "
-                "and settings to go on with it, or another path (or remove the file) to begin anew."
+                "and settings to resume it, or another path (or remove the file) to begin anew."
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
         differ = differing_versions({KERNEL: "numpy", **kept})
         if differ:
             warn_user(
-                f"The checkpoint {self._address} was written {differ}. The fit goes on, but not "
+                f"The checkpoint {self._address} was written {differ}. The fit resumes, but not "
                 "necessarily to the same bits."
             )
 
@@ -280,7 +280,7 @@ def read_document(address: Address) -> dict[str, Any] | None:
     if document.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"The checkpoint {address} has format_version {document.get('format_version')}; "
-            f"this daskgmm reads {FORMAT_VERSION}. Go on with the version that wrote it."
+            f"this daskgmm reads {FORMAT_VERSION}. Resume with the version that wrote it."
         )
     if document.pop("sha256", None) != digest_of(document):
         raise CheckpointError(_damaged(address, "its checksum is wrong"))

@@ -1,1 +1,1 @@
-"""Iterations of EM: what a pass finds, and how a fit goes on from there."""
+"""Iterations of EM: what a pass finds, and how a fit continues from there."""

@@ -112,7 +112,7 @@ class Regressing(OverColumns):
         X, targets : as in `regress`
         out, chunks, shards, overwrite, storage_options, progress : as in `predict_to_zarr`
             The arrays are ``mean_a`` and ``variance_a`` of a target ``a``, by name or number, and
-            ``log_density``. A run that was killed goes on when the same call is made again.
+            ``log_density``. A run that was killed resumes when the same call is made again.
         dtype : {"float32", "float64"}
             Of the arrays.
 

@@ -197,7 +197,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
             variables of a Dataset. All others are sample dimensions: each point is a row.
         checkpoint : path or URL, optional
             A file that is written, whole, after every iteration. If it is there when the fit
-            begins, the fit goes on where it stopped, and ends with the same bits as one that
+            begins, the fit resumes where it stopped, and ends with the same bits as one that
             was never interrupted. With other data or settings it is refused; with a single
             start, `max_iter` alone may be raised.
         cache : int or str, optional

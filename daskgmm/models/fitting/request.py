@@ -1,4 +1,4 @@
-"""What a fit begins with: parameters that are given, and where a warm start goes on."""
+"""What a fit begins with: parameters that are given, and where a warm start continues."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def request_of(mixture: Any, settings: Settings, columns: int) -> Request:
 
 
 def _resume(mixture: Any, settings: Settings, columns: int) -> Resume | None:
-    """Return where a warm start goes on; None for a fit from the beginning."""
+    """Return where a warm start continues; None for a fit from the beginning."""
     if not (mixture.warm_start and hasattr(mixture, "converged_")):
         return None
     _check_resumable(mixture, settings.n_features(columns))
@@ -91,7 +91,7 @@ def _check_resumable(mixture: Any, d: int) -> None:
     plain = (mixture._coordinates() is None) == (asked == (False, None))
     if not plain or getattr(mixture, "_fitted_in", asked) != asked:
         raise ValueError(
-            "With warm_start=True the fit goes on from the last one, in its coordinates, and "
+            "With warm_start=True the fit continues from the last one, in its coordinates, and "
             "standardise or pca were changed since. Set warm_start=False to begin anew."
         )
     check_same_outliers(mixture)
@@ -100,7 +100,7 @@ def _check_resumable(mixture: Any, d: int) -> None:
     wanted = (k, d), structure.external_shape(k, d)
     if found != wanted or (getattr(mixture, "_fitted_structure", structure.name) != structure.name):
         raise ValueError(
-            "With warm_start=True the fit goes on from the last one, which had means and "
+            "With warm_start=True the fit continues from the last one, which had means and "
             f"covariances of shapes {found}; the settings and X ask for {wanted}. Set "
             "warm_start=False to begin anew."
         )

@@ -68,7 +68,7 @@ class Components(Mixture):
         Mixture
             This estimator, with `weights_`, `means_`, `covariances_`, `precisions_` and
             `precisions_cholesky_` in the new order; what tied components share stays. With
-            `warm_start` the next fit goes on from there as it would have before.
+            `warm_start` the next fit continues from there as it would have before.
 
         Examples
         --------

@@ -225,7 +225,7 @@ class PredictingMixture(FittedMixture):
     ) -> Written:
         """Write predictions to a Zarr group, chunk by chunk, all of them from one read of X.
 
-        A run that was killed goes on when the same call is made again: it writes only what is
+        A run that was killed resumes when the same call is made again: it writes only what is
         missing. The group is written beside `out` and moved there when whole; at a URL it is
         written in place, and whole once the file named as it with ``.progress.json`` added is
         gone. xarray opens it, with the coordinates of labelled X.
@@ -262,7 +262,7 @@ class PredictingMixture(FittedMixture):
         overwrite : bool
             Whether local predictions at `out` may be replaced, once the new ones are whole; what
             X is read from never is. And whether what an interrupted run with another model, rows
-            or settings wrote may be removed; what the same call wrote is gone on from.
+            or settings wrote may be removed; from what the same call wrote it resumes.
         noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
@@ -320,7 +320,7 @@ class PredictingMixture(FittedMixture):
         """Write predictions to Parquet files beside key columns of X, all from one read of X.
 
         A folder with a file for each row group or partition, in order, empty ones too. A run
-        that was killed goes on when the same call is made again: it writes only what is
+        that was killed resumes when the same call is made again: it writes only what is
         missing. Files are written in a folder beside `out`, which is moved there when whole;
         at a URL they are written in place, and all are there once the file named as the
         folder with ``.progress.json`` added is gone.

@@ -1,4 +1,4 @@
-"""What one does with a fitted mixture when new rows come: test them, and go on with them."""
+"""What one does with a fitted mixture when new rows come: test them, and continue with them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _maximises_likelihood(mixture: Streaming) -> bool:
 
 
 class Streaming(Components):
-    """A mixture that new rows are held against, and that goes on with them."""
+    """A mixture that new rows are held against, and that continues with them."""
 
     _is_base = True
 
@@ -139,7 +139,7 @@ class Streaming(Components):
         -------
         Mixture
             A new one of this class and settings; this one stays as it is. `n_seen_` is the weight
-            of the rows that it holds, which the next update goes on from; model files keep it.
+            of the rows that it holds, which the next update continues from; model files keep it.
             `lower_bounds_` are mean log-likelihoods of X under the mixture before each step, in
             nats per row, and `lower_bound_` is the last one.
 
@@ -197,7 +197,7 @@ class Streaming(Components):
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, forget: float = 0.0
     ) -> Self:
-        """Fit to the first rows of a stream, then go on with the rows of each call in one pass.
+        """Fit to the first rows of a stream, then continue with the rows of each call in one pass.
 
         The first call is `fit`; each later one is `update`, of this estimator itself. A row is
         looked at once, so the result depends on the order of the rows: give first ones that are
@@ -220,7 +220,7 @@ class Streaming(Components):
         Raises
         ------
         SettingError
-            Before the first pass, if settings leave nothing to go on from, see `update`, or were
+            Before the first pass, if settings leave nothing to continue from, see `update`, or were
             changed since the first call to those of another mixture.
 
         Examples

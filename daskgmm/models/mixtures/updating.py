@@ -1,4 +1,4 @@
-"""EM that goes on with new rows, beside what the parameters hold of earlier ones."""
+"""EM that continues with new rows, beside what the parameters hold of earlier ones."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def check_keeps_the_past(mixture: Any) -> None:
 
 
 def check_streams(mixture: Any) -> None:
-    """Raise `SettingError` for settings of which no fit goes on with new rows."""
+    """Raise `SettingError` for settings of which no fit continues with new rows."""
     because = None
     if getattr(mixture, "prior", None) is not None:
         because = f"prior={mixture.prior!r} is made from all rows"
@@ -213,7 +213,7 @@ def check_streams(mixture: Any) -> None:
         because = f"covariance_type={mixture.covariance_type!r} is constrained"
     if because is not None:
         raise SettingError(
-            f"partial_fit goes on from the moments that parameters hold, and here they hold too "
+            f"partial_fit continues from the moments that parameters hold, and here they hold too "
             f"little: {because}. Leave that setting out, or call fit on all rows."
         )
 
@@ -228,6 +228,6 @@ def check_as_begun(mixture: Any) -> None:
         changed = "standardise or pca, and it has the coordinates of the first rows"
     if changed is not None:
         raise SettingError(
-            f"partial_fit goes on with the mixture that is there, and settings were changed: "
+            f"partial_fit continues with the mixture that is there, and settings were changed: "
             f"{changed}. Set that back, or call fit to begin anew."
         )

@@ -61,7 +61,7 @@ WITH_PRIOR = "Give prior=ConjugatePrior(mean=..., scale=...), or prior=None"
 
 
 def check_same_outliers(mixture: Any) -> None:
-    """Raise `ValueError` if a warm start would go on with other room for outliers."""
+    """Raise `ValueError` if a warm start would continue with other room for outliers."""
     asked, fitted = outliers_of(mixture), fitted_outliers(mixture)
     if asked != fitted:
         names = [
@@ -69,7 +69,7 @@ def check_same_outliers(mixture: Any) -> None:
             for way in (fitted, asked)
         ]
         raise ValueError(
-            f"With warm_start=True the fit goes on from the last one, which had {names[0]} of "
+            f"With warm_start=True the fit continues from the last one, which had {names[0]} of "
             f"noise and tails; the settings ask for {names[1]}. Set warm_start=False to begin anew."
         )
 

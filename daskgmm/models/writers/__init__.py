@@ -1,1 +1,1 @@
-"""Predictions written to Zarr and Parquet, by runs that can go on."""
+"""Predictions written to Zarr and Parquet, by runs that can be resumed."""

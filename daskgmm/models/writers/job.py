@@ -168,11 +168,11 @@ class Job(ABC):
             self.target.go_on(self.identity, tally)
             if tally.done:
                 batches = counted(len(self.data.batches), "batch", "es")
-                LOGGER.info("going on from what is written, %d of %s", len(tally.done), batches)
+                LOGGER.info("resuming from what is written, %d of %s", len(tally.done), batches)
             return tally
         self.target.check_like(self.identity, values=adds_up)
         if left_behind(self.target.address) is not None:
-            LOGGER.info("beginning anew: nothing goes on from what an earlier run left")
+            LOGGER.info("beginning anew: what an earlier run left cannot be resumed")
         tally = Tally(np.zeros(self.n_counts, np.int64))
         self.target.begin(self.identity, tally, self.make)
         return tally

@@ -1,4 +1,4 @@
-"""Predictions streamed to Parquet files beside keys: one read, and runs that can go on."""
+"""Predictions streamed to Parquet files beside keys: one read, and runs that can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions streamed to a Zarr group: one read, every output, and runs that can go on."""
+"""Predictions streamed to a Zarr group: one read, every output, and runs that can be resumed."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ class Target(ABC):
         differ = differing_versions(self._versions_before) if tally.done else ""
         if differ:
             warn_user(
-                f"What there is at {self.root} was written {differ}. The run goes on, but not "
+                f"What there is at {self.root} was written {differ}. The run resumes, but not "
                 "necessarily with the same bits."
             )
         self._folder = self._folder_before
@@ -209,7 +209,7 @@ class Target(ABC):
         return OutputError(
             f"{self.address} cannot be written, as {short.what}: "
             f"{self.address.described(error)}.{before}{begun} {remedy}: the same "
-            "call or command goes on from there. Or choose another place."
+            "call or command resumes from there. Or choose another place."
         )
 
     @contextmanager

@@ -63,7 +63,7 @@ def unlike(
     return FileExistsError(
         f"{root} holds {counted(len(done), 'batch', 'es')} that an interrupted run, begun {begun}, "
         f"wrote with {', '.join(words)}. If it still runs, wait for its end. The same call or "
-        "command, repeated with what it had then, goes on from there. To begin anew, which removes "
+        "command, repeated with what it had then, resumes from there. To begin anew, which removes "
         "what is written, give overwrite=True (--overwrite). Or choose another place (--out)."
     )
 

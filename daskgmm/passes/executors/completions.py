@@ -111,7 +111,7 @@ class Completions:
             self._watchdog.check_connection()
             raise ClusterError(
                 "Results were cancelled, or the cluster was restarted. Run again; a fit with "
-                "a checkpoint goes on where it was."
+                "a checkpoint resumes where it was."
             ) from error
         return results
 
@@ -152,7 +152,7 @@ class Completions:
         self._watchdog.check_connection()
         return ClusterError(
             f"The task {future.key!r} is {future.status}: somebody cancelled it, or the cluster "
-            "was restarted. Run again; a fit with a checkpoint goes on where it was."
+            "was restarted. Run again; a fit with a checkpoint resumes where it was."
         )
 
 

@@ -48,7 +48,7 @@ class Watchdog:
             raise ClusterError(
                 f"Nothing was computed for {self._timeout:.0f} s, and {fault} "
                 "A longer wait is set with --stall-timeout, or the configuration "
-                "daskgmm.stall-timeout; a fit with a checkpoint goes on where it was."
+                "daskgmm.stall-timeout; a fit with a checkpoint resumes where it was."
             )
 
     def check_connection(self) -> None:
@@ -84,5 +84,5 @@ def connection_lost(why: object) -> ClusterError:
     """Return the error of a pass that has lost the scheduler."""
     return ClusterError(
         f"The connection to the Dask scheduler is lost ({why}). Start a cluster and run again; a "
-        "fit with a checkpoint goes on where it was."
+        "fit with a checkpoint resumes where it was."
     )

@@ -110,7 +110,7 @@ def test_a_driver_that_is_stopped_goes_on(cluster, alone, data):
     cluster.start("driver", *long)
     until(lambda: iterations(data / "events.jsonl") >= 3)
     assert cluster.stop("driver") == 130
-    assert "The same command goes on from there" in cluster.logs("driver")
+    assert "The same command resumes from there" in cluster.logs("driver")
     assert not (data / "model.json").exists()
     cluster.start("again", *long)
     assert cluster.wait("again") == NOT_CONVERGED, cluster.logs("again")

@@ -79,7 +79,7 @@ def test_sigterm_ends_a_fit_as_its_user_would(wrapped, tmp_path):
         terminate(process)
         _, said = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
-    assert "c holds the fit so far. The same command goes on from there" in said
+    assert "c holds the fit so far. The same command resumes from there" in said
     assert not (tmp_path / "m.json").exists()
 
 

@@ -113,7 +113,7 @@ def test_a_fit_that_cannot_be_requeued_goes_on_to_its_own_end(start, script, cod
     job = start(script)
     job.say("answer", 1)
     job.signal()
-    job.told("continue in a new job with CHECKPOINT=fit-7.ckpt")
+    job.told("resume in a new job with CHECKPOINT=fit-7.ckpt")
     assert (job.folder / "asked").read_text() == "requeue 7\n"
     assert job.process.poll() is None
     job.say("end", code)

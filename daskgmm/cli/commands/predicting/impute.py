@@ -43,7 +43,7 @@ def impute(model: str, data: Data, workers: Workers, quiet: bool, **settings: An
     present do not change; Parquet output keeps the column names. With --seed it is a draw from the
     mixture instead; several show how uncertain a result is (multiple imputation). DATA are opened
     as for the fit, unless options say otherwise. If interrupted, run the same command again to
-    continue.
+    resume.
     """
     with at_once():
         from daskgmm.models.settings.missing import check_fills

@@ -60,7 +60,7 @@ def predict(
     """Predict each row of DATA in one read, and write a Zarr group or Parquet.
 
     Labels and posteriors of a classifier carry the names of its classes. DATA are opened as for
-    the fit, unless options say otherwise. If interrupted, run the same command again to continue.
+    the fit, unless options say otherwise. If interrupted, run the same command again to resume.
     """
     fitted, _ = fitted_in(data.address(model), missing)
     write_outputs(fitted, model, data, workers, settings, quiet=quiet)

@@ -53,7 +53,7 @@ def regress(
 
     For each target, the output has the conditional mean and variance; for each row, the log
     density of the given features, which is low where the prediction is an extrapolation. DATA need
-    not contain the targets. If interrupted, run the same command again to continue.
+    not contain the targets. If interrupted, run the same command again to resume.
     """
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     with at_once():

@@ -35,7 +35,7 @@ def transform(
     """Write the label of each row of DATA and its latent coordinates in that component.
 
     MODEL must be fitted with --covariance ppca, factor or mcfa. DATA are opened as for the fit,
-    unless options say otherwise. If interrupted, run the same command again to continue.
+    unless options say otherwise. If interrupted, run the same command again to resume.
     """
     mixture = mixture_in(data.address(model), missing)
     settings |= {"outputs": ("label", "latent"), "top": None}
