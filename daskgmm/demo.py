@@ -207,7 +207,7 @@ def story(
   {files.pixels}        the pixels, a Zarr array
   {files.labels}        the component of each pixel, a Zarr group
 
-Go on with:
+Next steps:
   {program} info {files.model}
   {program} info {files.pixels}
   {program} fit {files.pixels} \\

@@ -79,7 +79,7 @@ def _begun(journal: Mapping[str, Any]) -> str:
 
 def _how(target: Address) -> str:
     return (
-        "if that process does not still run, give the command (or call) that began it again, with "
-        f"the same model, data and settings and --out {shown(target.url)}: it resumes from what is "
+        "if that process has ended, repeat the command (or call) that began it, with the same "
+        f"model, data and settings and --out {shown(target.url)}: it resumes from what is "
         "written. With --overwrite another command removes this and begins anew"
     )

@@ -99,7 +99,7 @@ def test_info_tells_of_a_run_that_has_not_ended(folder, call, model, monkeypatch
     assert facts["outputs"].strip() == "label, posterior"
     assert facts["begun"].strip().startswith("20")
     assert "by process" in facts["begun"]
-    assert "give the command (or call) that began it again" in facts["to resume"]
+    assert "repeat the command (or call) that began it" in facts["to resume"]
     assert "--out out.zarr: it resumes from what is written" in facts["to resume"]
 
 
