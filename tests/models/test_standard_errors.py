@@ -483,8 +483,8 @@ def test_neighbours_that_resemble_each_other_are_told():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"covariance_type": "VVE"}, "depend on each other in curves"),
-        ({"covariance_type": "ppca", "n_factors": 1}, "depend on each other in curves"),
+        ({"covariance_type": "ppca", "n_factors": 1}, "known up to rotations alone"),
+        ({"covariance_type": "EVE", "prior": "conjugate"}, "curvature of a prior is not computed"),
         ({"tails": "t"}, "tails have parameters of their own"),
     ],
 )

@@ -34,9 +34,8 @@ SQRT_2 = float(np.sqrt(2.0))
 
 
 def has_chart(parameters: Parameters) -> bool:
-    """Return whether a mixture has these coordinates: all covariances of a form are allowed."""
-    structure = structure_of(parameters)
-    return structure.free and isinstance(structure.precision, Charted)
+    """Return whether a mixture has these coordinates, or is a surface in them (`restriction`)."""
+    return isinstance(structure_of(parameters).precision, Charted)
 
 
 @dataclass(frozen=True, eq=False)

@@ -475,8 +475,8 @@ class Components(Mixture):
         SettingError
             Of a mixture with `tails`, of a fit with labels or `noise_variance`
             if these are not given; with more than 3,000 free parameters, or 10,000 of them and of
-            patterns of gaps multiplied, or covariances that depend
-            on each other (all types but "full", "tied", "diag", "spherical", "EEI" and "EII"); of a
+            patterns of gaps multiplied, or covariances of
+            factors ("ppca", "factor", "mcfa"); with a `prior` of structures between free ones; of a
             `BayesianGaussianMixture`. Of these a bootstrap tells: fits of rows that are drawn.
         DataError
             If a row cannot be used, or there are fewer than 30 blocks or groups.

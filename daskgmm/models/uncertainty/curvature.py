@@ -15,6 +15,7 @@ from scipy.linalg import cholesky, eigh
 from daskgmm.arrays import Array
 from daskgmm.em.curvature import squares_of_scores
 from daskgmm.gaussian.charts.prior_scores import PriorScores
+from daskgmm.gaussian.charts.restriction import Restriction
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.passes.dataset import Dataset
 
@@ -41,6 +42,14 @@ class Curvature:
         except np.linalg.LinAlgError:
             return False
         return True
+
+    def within(self, restriction: Restriction, slope: Array, weight: float) -> Curvature:
+        """Return that on a surface, where the log-likelihood of all rows has a slope (P,)."""
+        basis, of_rows = restriction.basis, self.of_rows
+        matrix = basis.T @ self.matrix @ basis - restriction.bending(slope) / weight
+        if of_rows is not None:
+            of_rows = basis.T @ of_rows @ basis
+        return Curvature((matrix + matrix.T) / 2.0, of_rows)
 
     @cached_property
     def _eigen(self) -> tuple[Array, Array]:

@@ -17,7 +17,9 @@ from daskgmm.counting import counted
 from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of, settled
 from daskgmm.em.survey.sample import Sample
 from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.charts.restriction import is_restricted
 from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.floor import Floor
 from daskgmm.gaussian.m_step import Maximised
@@ -133,11 +135,22 @@ def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any
         return NO_OUTLIER
     if parameters.has_noise and beside.noise is not None:
         return "noise=True does not go with the known noise of rows here. Leave one of them out"
-    if not has_chart(parameters):
+    if parameters.structure.partition("-")[0] in FAMILIES:
         return (
-            f"covariances of type {mixture.covariance_type!r} depend on each other in curves. "
-            "Those of full, tied, diag, spherical, EEI and EII have standard errors: fit one of "
-            f"these, or {BOOTSTRAP}"
+            f"covariances of type {mixture.covariance_type!r} are loadings and noise, and loadings "
+            "are known up to rotations alone; their curvature is not computed. Those of the "
+            f"fourteen structures have standard errors: fit one of these, or {BOOTSTRAP}"
+        )
+    restricted = is_restricted(parameters)
+    if not has_chart(parameters) or not (restricted or structure_of(parameters).free):
+        return (
+            f"covariances of type {mixture.covariance_type!r} depend on each other in a way that "
+            f"is not known here. Fit one of the fourteen structures, or {BOOTSTRAP}"
+        )
+    if restricted and getattr(mixture, "prior", None) is not None:
+        return (
+            f"of covariances of type {mixture.covariance_type!r} the curvature of a prior is not "
+            f"computed. Fit without prior, or covariance_type='full', or {BOOTSTRAP}"
         )
     if not has_its_prior(mixture):
         return (

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
 
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
@@ -24,9 +25,11 @@ from daskgmm.em.scores import GROUPS_ARE, Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.charts.prior_scores import PriorScores
+from daskgmm.gaussian.charts.restriction import Restriction, is_restricted
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
 from daskgmm.models.inputs.known_noise import apart, check_known_noise, scoring_noise
 from daskgmm.models.inputs.labels import labels_of_components
@@ -100,10 +103,14 @@ def standard_errors(
         check_noise(chart, found.weighing.rows)
         assert found.sample is not None, "some rows have a weight"
         prior = prior_scores(mixture, data, chart, said if weights is not None else None)
-        check_slope(_slope(found, prior), float(found.weights.sum()))
+        surface = _surface(chart, predictor.parameters)
+        check_slope(_slope(_along(surface, found), prior), float(found.weights.sum()))
         check_off_the_floor(mixture, chart.parameters, found.sample)
         curvature = curvature_of(data, chart, prior, rows_count=rows_count)
-        errors = _estimated(mixture, chart, found, curvature, unit, prior)
+        if surface is not None:
+            curvature = curvature.within(surface, found.sums.sum(0), float(found.weights.sum()))
+            chart = replace(chart, free=csr_array(chart.free @ surface.basis))
+        errors = _estimated(mixture, chart, _along(surface, found), curvature, unit, prior)
     if errors.growth > GROWTH:
         warn_user(
             f"Rows depend on each other farther than a block of {length:,} rows: of {NEIGHBOURS} "
@@ -113,6 +120,16 @@ def standard_errors(
             DependenceWarning,
         )
     return errors
+
+
+def _surface(chart: ScoreChart, parameters: Parameters) -> Restriction | None:
+    """Return the surface of a structure in the coordinates of its form; None of free ones."""
+    return Restriction.of(chart, parameters) if is_restricted(parameters) else None
+
+
+def _along(surface: Restriction | None, found: Scores) -> Scores:
+    """Return scores along a surface."""
+    return found if surface is None else replace(found, sums=found.sums @ surface.basis)
 
 
 def _beside(mixture: Any, source: Source, given: Companions[Any]) -> tuple[Rows, Companions[Rows]]:
