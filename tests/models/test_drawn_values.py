@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions import gaps
-from daskgmm.models.predictions.gaps import Draws
+from daskgmm.models.predictions.posteriors import gaps
+from daskgmm.models.predictions.posteriors.gaps import Draws
 
 N = 20_000
 COVARIANCE = np.array([[2.0, 0.9, 0.3], [0.9, 1.0, -0.2], [0.3, -0.2, 0.5]])

@@ -17,7 +17,7 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.models.predictions.outputs import OUTPUTS, ambiguity
-from daskgmm.models.predictions.posterior import most_probable
+from daskgmm.models.predictions.posteriors.posterior import most_probable
 from daskgmm.models.predictions.room import OF_OUTLIERS
 from daskgmm.models.writers.partial_places import JOURNAL
 from daskgmm.passes.batches import Batch, aligned, cut_batches

@@ -18,7 +18,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs.target import Target
 from daskgmm.models.mixtures.noisy_rows import rows_beside
-from daskgmm.models.predictions.in_memory import predict_values
+from daskgmm.models.predictions.forms.in_memory import predict_values
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.scoring import with_noise

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from daskgmm.models.predictions.output import CLASS, Asked, Make, Output
 from daskgmm.models.predictions.outputs import OUTPUTS
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 
 NOT_IN_FLAGS = re.compile(r"[^A-Za-z0-9_.+@-]")

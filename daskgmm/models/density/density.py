@@ -15,7 +15,7 @@ from daskgmm.models.density.density_rank import RANK, Level, RanksOfRows, rank_o
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.plain import check_density
 from daskgmm.models.density.sampled import Sampled, check_whole, seed_of
-from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.predictions.forms.in_any_form import InAnyForm
 from daskgmm.rows.sources import source_of
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.sample_blocks import DRAWN, Sampler
 from daskgmm.models.predictions.output import Asked, Output
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 
 RANK = "density_rank"

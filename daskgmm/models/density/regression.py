@@ -16,10 +16,10 @@ from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.density.conditionals import Regressions
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.inputs.rows import feature_names
-from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.predictions.forms.in_any_form import InAnyForm
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.output import Asked, Output
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import FLOATS
 from daskgmm.passes.transform import Transform

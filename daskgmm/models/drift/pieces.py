@@ -19,7 +19,7 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.rows.rows import Rows

@@ -21,7 +21,7 @@ from daskgmm.models.facts.rand_index import adjusted_rand
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
 from daskgmm.models.mixtures.noisy_rows import rows_beside
-from daskgmm.models.predictions.in_memory import predict_values
+from daskgmm.models.predictions.forms.in_memory import predict_values
 from daskgmm.models.predictions.output import MISSING
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor

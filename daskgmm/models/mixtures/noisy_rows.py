@@ -23,12 +23,12 @@ from daskgmm.models.inputs.rows import (
     rows_to_score,
     scoring_rows,
 )
-from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.predictions.frame_predictions import predict_frame
-from daskgmm.models.predictions.in_memory import Names, predict_rows
-from daskgmm.models.predictions.in_memory import apart as outputs_apart
-from daskgmm.models.predictions.labels import predict_labelled
-from daskgmm.models.predictions.lazy import predict_lazily
+from daskgmm.models.predictions.forms.frame_predictions import predict_frame
+from daskgmm.models.predictions.forms.in_any_form import InAnyForm
+from daskgmm.models.predictions.forms.in_memory import Names, predict_rows
+from daskgmm.models.predictions.forms.in_memory import apart as outputs_apart
+from daskgmm.models.predictions.forms.labels import predict_labelled
+from daskgmm.models.predictions.forms.lazy import predict_lazily
 from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.scoring import Scored, score_rows

@@ -13,8 +13,8 @@ from daskgmm.models.inputs.source_name import source_name
 from daskgmm.models.mixtures.fitted import FittedMixture
 from daskgmm.models.mixtures.named_model import named_model
 from daskgmm.models.mixtures.noisy_rows import predict_with_noise, rows_to_write, table_to_write
-from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.predictions.labels import named_as
+from daskgmm.models.predictions.forms.in_any_form import InAnyForm
+from daskgmm.models.predictions.forms.labels import named_as
 from daskgmm.models.predictions.made_outputs import wanted_outputs
 from daskgmm.models.predictions.room import check_room
 from daskgmm.models.settings.missing import check_imputes, check_seed

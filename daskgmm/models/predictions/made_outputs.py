@@ -18,7 +18,7 @@ from daskgmm.models.predictions.naming import check_outputs
 from daskgmm.models.predictions.output import TOP, Asked, Make, Output
 from daskgmm.models.predictions.outputs import EXACT, NO_MAKERS, OUTPUTS
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.predictions.room import check_room
 from daskgmm.models.predictions.targets import are_targets, targets_of

@@ -12,9 +12,9 @@ from daskgmm.em.survey.known_noise import check_noise
 from daskgmm.em.survey.values import LARGEST_VALUE, check_values, largest
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
+from daskgmm.models.predictions.posteriors.tile_posterior import TilePosterior
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.models.predictions.tile_posterior import TilePosterior
 
 
 class NoisyPredictor(Predictor):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.readers import remedy
 
 COMPONENT = "component"

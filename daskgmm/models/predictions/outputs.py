@@ -29,7 +29,7 @@ from daskgmm.models.predictions.output import (
     Make,
     Output,
 )
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 from daskgmm.names import IMPUTED
 
 

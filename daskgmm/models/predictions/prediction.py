@@ -32,11 +32,11 @@ from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern, pool_rows
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.digests import density_digest
-from daskgmm.models.predictions.filled_posterior import Filled, FilledPosterior
-from daskgmm.models.predictions.gaps import Draws, Gaps
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.models.predictions.tile_posterior import TilePosterior
+from daskgmm.models.predictions.posteriors.filled_posterior import Filled, FilledPosterior
+from daskgmm.models.predictions.posteriors.gaps import Draws, Gaps
+from daskgmm.models.predictions.posteriors.posterior import Posterior
+from daskgmm.models.predictions.posteriors.tile_posterior import TilePosterior
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.transform import IDENTITY, Transform

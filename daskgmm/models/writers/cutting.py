@@ -12,7 +12,7 @@ import dask.array as da
 
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.labels import check_dims, check_names, kept_attributes
+from daskgmm.models.predictions.forms.labels import check_dims, check_names, kept_attributes
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.template import writable_template
 from daskgmm.readers import remedy

@@ -13,7 +13,7 @@ from daskgmm.gaussian.kernels.compiled.prediction import STEP, CompiledPredictio
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.prediction import Targets
 from daskgmm.gaussian.kernels.tailed import natural_kernel
-from daskgmm.models.predictions.tile_posterior import TilePosterior
+from daskgmm.models.predictions.posteriors.tile_posterior import TilePosterior
 from daskgmm.testing.mixtures import log_joint, random_mixture
 from tests.gaussian.compiled.test_tails_and_noise import joint_by_scipy, mixture
 

@@ -16,12 +16,12 @@ from daskgmm.errors import ClusterError
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.kernels.compiled.prediction import CompiledPrediction
-from daskgmm.models.predictions.filled_posterior import FilledPosterior
 from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.output import Asked
 from daskgmm.models.predictions.outputs import OUTPUTS as TABLE
 from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.posteriors.filled_posterior import FilledPosterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.rows.opening import as_rows
 from daskgmm.testing.mixtures import log_joint, random_mixture

@@ -12,7 +12,7 @@ from daskgmm.gaussian.kernels.kernel import Tile
 from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import tail_of
-from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
 
 
 class TilePosterior(Posterior):

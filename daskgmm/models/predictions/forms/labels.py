@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.in_memory import Names, apart, outputs_of, predict_rows
-from daskgmm.models.predictions.lazy import predict_lazily
+from daskgmm.models.predictions.forms.in_memory import Names, apart, outputs_of, predict_rows
+from daskgmm.models.predictions.forms.lazy import predict_lazily
 from daskgmm.models.predictions.output import CLASS, COLUMN, COMPONENT, Output
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.readers import remedy

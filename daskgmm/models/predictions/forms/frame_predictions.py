@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.in_memory import (
+from daskgmm.models.predictions.forms.in_memory import (
     Names,
     apart,
     nothing_of,

@@ -14,8 +14,8 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.kernels.prediction import Prediction, Targets
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import tail_of
-from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.models.predictions.tile_posterior import TilePosterior
+from daskgmm.models.predictions.posteriors.posterior import Posterior
+from daskgmm.models.predictions.posteriors.tile_posterior import TilePosterior
 
 
 @dataclass(frozen=True, slots=True)

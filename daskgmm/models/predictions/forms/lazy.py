@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.models.predictions.in_memory import Names, output_of, predict_values
+from daskgmm.models.predictions.forms.in_memory import Names, output_of, predict_values
 from daskgmm.models.predictions.place import Place, numbers_on_grid
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN

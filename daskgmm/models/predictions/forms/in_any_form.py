@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from daskgmm.models.inputs.rows import check_features, feature_names, labelled_rows, rows_to_score
-from daskgmm.models.predictions.frame_predictions import predict_frame
-from daskgmm.models.predictions.in_memory import Names, apart, predict_rows
-from daskgmm.models.predictions.labels import predict_labelled
-from daskgmm.models.predictions.lazy import predict_lazily
+from daskgmm.models.predictions.forms.frame_predictions import predict_frame
+from daskgmm.models.predictions.forms.in_memory import Names, apart, predict_rows
+from daskgmm.models.predictions.forms.labels import predict_labelled
+from daskgmm.models.predictions.forms.lazy import predict_lazily
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.rows.checks.layout import check_rows
 from daskgmm.rows.source import Source

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.gaps import Gaps
+from daskgmm.models.predictions.posteriors.gaps import Gaps
 
 
 class Posterior(ABC):

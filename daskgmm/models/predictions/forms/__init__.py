@@ -1,0 +1,1 @@
+"""Predictions in the form of the rows: in memory, lazy, by partition, labelled."""

@@ -1,0 +1,1 @@
+"""The posterior of the rows of a tile, whoever computes it."""
