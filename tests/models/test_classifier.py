@@ -265,7 +265,7 @@ def test_a_run_goes_on_with_the_same_names_alone(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             found.predict_to_zarr(IRIS, tmp_path / "p.zarr")
     found.classes_ = np.array(["a", "b", "c"])
-    with pytest.raises(FileExistsError, match=r"other outputs \(written: label"):
+    with pytest.raises(FileExistsError, match="with other outputs"):
         found.predict_to_zarr(IRIS, tmp_path / "p.zarr")
     found.predict_to_zarr(IRIS, tmp_path / "p.zarr", overwrite=True)
     assert zarr.open_group(tmp_path / "p.zarr")["label"].attrs["classes"] == ["a", "b", "c"]
