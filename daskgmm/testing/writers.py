@@ -97,7 +97,7 @@ class WriterTests:
         out, moved = tmp_path / "out", self.rows()[::-1].copy()
         with pytest.raises(Killed):
             self.write(small, self.rows(), out, after(4, die))
-        with pytest.raises(FileExistsError, match=r"wrote with another model\."):
+        with pytest.raises(FileExistsError, match=r"wrote with another model \(written: "):
             self.write(large, self.rows(), out)
         with pytest.raises(Killed):
             self.write(large, self.rows(), out, after(4, die), overwrite=True)
