@@ -143,17 +143,17 @@ def test_errors_are_those_of_numerical_derivatives(kind, d):
     found = mixture.standard_errors(X[d])
     assert found.unit == "row"
     wanted, k = sandwich(X[d], mixture, kind), 1 + K * d
-    assert_allclose(found.weights, wanted[[0, 0]], rtol=1e-5)
-    assert_allclose(found.means.ravel(), wanted[1:k], rtol=1e-5)
+    assert_allclose(found.weights, wanted[[0, 0]], rtol=1e-6)
+    assert_allclose(found.means.ravel(), wanted[1:k], rtol=1e-6)
     covariances = wanted[k:].reshape(K, d, d)
     if kind.endswith("I"):
         assert_allclose(
             found.covariances.ravel(),
             np.diagonal(covariances, 0, 1, 2).ravel(),
-            rtol=1e-5,
+            rtol=1e-6,
         )
     else:
-        assert_allclose(found.covariances, covariances, rtol=1e-5)
+        assert_allclose(found.covariances, covariances, rtol=1e-6)
 
 
 def test_of_rows_that_count_the_same():
