@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.arrays import Array
-from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.pooling import pools
 
 Pattern = NDArray[np.bool_]
 """Whether each column is observed, shape (d,)."""
@@ -80,48 +79,14 @@ def grouped(
     rows : int, optional
         Upper bound on the number of rows, if known.
     """
-    capacity, filled, weighted = pool_rows(d), 0, False
-    room = 0 if rows is None else min(rows, capacity)
-    pool, weights = np.empty((room, d)), np.empty(room)
-    labels: NDArray[np.intp] | None = None
-    for block in blocks:
-        taken, weighted = 0, block.weights is not None
-        while taken < len(block.x):
-            m = min(len(block.x) - taken, capacity - filled)
-            if filled + m > len(pool):
-                room = min(capacity, max(filled + m, 2 * len(pool)))
-                pool, weights = _enlarged(pool, filled, room), _enlarged(weights, filled, room)
-                labels = None if labels is None else _enlarged(labels, filled, room)
-            into, part = slice(filled, filled + m), slice(taken, taken + m)
-            pool[into] = block.x[part]
-            if block.weights is not None:
-                weights[into] = block.weights[part]
-                pool[into][weights[into] == 0] = 0.0
-            if block.beside.labels is not None:
-                labels = np.empty(len(pool), np.intp) if labels is None else labels
-                labels[into] = block.beside.labels[part]
-            taken, filled = taken + m, filled + m
-            if filled == capacity:
-                yield from _groups(pool, weights if weighted else None, labels)
-                filled = 0
-    if filled:
-        known = None if labels is None else labels[:filled]
-        yield from _groups(pool[:filled], weights[:filled] if weighted else None, known)
+    for pool in pools(blocks, d, pool_rows(d), rows):
+        yield from _groups(pool)
 
 
-def _enlarged(values: NDArray[Any], filled: int, room: int) -> NDArray[Any]:
-    larger = np.empty((room, *values.shape[1:]), values.dtype)
-    larger[:filled] = values[:filled]
-    return larger
-
-
-def _groups(
-    x: Array, weights: Array | None, labels: NDArray[np.intp] | None
-) -> Iterator[tuple[Pattern, Block]]:
-    beside: Companions[NDArray[Any]] = Companions(weights, labels)
-    for pattern, rows in by_pattern(x):
-        chosen = np.take(x, rows, axis=0)
+def _groups(pool: Block) -> Iterator[tuple[Pattern, Block]]:
+    for pattern, rows in by_pattern(pool.x):
+        chosen = np.take(pool.x, rows, axis=0)
         if not pattern.all():
             # Column by column, as tiles take them: half of the time of rows.
             chosen = chosen.T[np.flatnonzero(pattern)].T
-        yield pattern, Block(chosen, beside.map(itemgetter(rows)))
+        yield pattern, Block(chosen, pool.beside.map(itemgetter(rows)))
