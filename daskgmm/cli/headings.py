@@ -15,7 +15,7 @@ HEADINGS = {
         *("weights", "weight-column", "weights-are", "noise-variance", "storage-option"),
     ),
     "Model": (
-        *("components", "covariance", "n-factors", "criterion", "noise", "tails"),
+        *("components", "covariance", "n-factors", "criterion", "noise", "tails", "n-candidates"),
         *("standardise", "pca", "reg-covar", "prior", "equal-weights"),
         *("bayesian", "weight-concentration-prior", "mean-precision-prior"),
         *("degrees-of-freedom-prior", "classifier", "structures", "class-priors"),

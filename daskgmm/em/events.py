@@ -140,6 +140,10 @@ class Iterated:
     in_float32 : bool
         Whether the arithmetic on rows was in float32. Its lower bound is told 1e-4 nats per row
         lower than it was found, which is more than its error.
+    left_out : float
+        Of a truncated mixture (`n_candidates`): by how much the log-likelihood under all components
+        is more than that under the candidates of each row, in nats per row, as some of the rows
+        tell; nan of others.
     rows : int
     seconds : float
     nbytes : int
@@ -155,6 +159,7 @@ class Iterated:
     gap: float = math.nan
     accepted: bool = True
     in_float32: bool = False
+    left_out: float = math.nan
     rows: int
     seconds: float
     nbytes: int

@@ -22,6 +22,7 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.outliers import joined
+from daskgmm.gaussian.truncation.kernel import TruncatedKernel, truncated_moments
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 
@@ -29,9 +30,10 @@ OF_MORE_THAN_TILES: Mapping[type[Kernel], Callable[..., list[Moments]]] = {
     MarginalKernel: marginal_moments,
     RowNoiseKernel: row_noise_moments,
     SharedNoiseKernel: shared_noise_moments,
+    TruncatedKernel: truncated_moments,
 }
 """What takes the moments of kernels that need more than tiles of plain rows. What rows have beside
-them decides it: all kernels of a pass are of one of these kinds, or none is."""
+them decides it, or candidates do: all kernels of a pass are of one of these kinds, or none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def completed(kernel: Kernel, moments: Moments, survey: Survey) -> Moments:
         )
     if kernel.outliers_of is not None:
         moments = joined(moments, kernel.outliers_of)
+    kernel = kernel.whole if isinstance(kernel, TruncatedKernel) else kernel
     if not (isinstance(kernel, NaturalKernel) and kernel.leaves_out):
         return moments
     form, d = kernel.structure.precision, len(survey.scatter)

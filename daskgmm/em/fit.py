@@ -27,9 +27,10 @@ from daskgmm.em.events import (
 )
 from daskgmm.em.iterations.loop import iterate
 from daskgmm.em.iterations.progress import Fit, best_of
+from daskgmm.em.k_means import unwarned
 from daskgmm.em.request import Request
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.clustering import unwarned
+from daskgmm.em.starts.nested import truncated_start
 from daskgmm.em.starts.start import start
 from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
 from daskgmm.em.survey.far_values import warn_of_far_values
@@ -237,6 +238,9 @@ def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) 
     if request.resume is not None:
         return Fit(Maximised(request.resume.parameters), search=request.resume.search)
     settings, random, survey = request.settings, request.random, rows.survey
+    if settings.n_candidates is not None:
+        with one_blas_thread(), unwarned():
+            return truncated_start(survey, settings, request.initial, random)
     if request.is_large(rows):
         return best_candidate(rows, settings, seed, random)
     count = 0

@@ -90,7 +90,9 @@ class Request:
 
     @property
     def needs_sample(self) -> bool:
-        """Whether starts are to be estimated."""
+        """Whether starts are to be estimated, or candidates."""
+        if self.settings.n_candidates is not None:
+            return True
         return self.resume is None and not self.initial.complete
 
     @property
@@ -98,6 +100,7 @@ class Request:
         """Whether several candidates are tried on a sample, where there are many rows."""
         settings = self.settings
         drawn = settings.accelerated and settings.labelling is None
+        drawn = drawn and settings.n_candidates is None
         return drawn and self.resume is None and self.initial.empty
 
     def rows_taken_whole(self, columns: int) -> int:

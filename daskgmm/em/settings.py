@@ -72,6 +72,8 @@ class Settings:
         The classes of components, if those of some rows are known.
     precision : {"float64", "float32"}
         "float32" if early passes may be in it.
+    n_candidates : int or None
+        Components that a row may belong to, of a truncated mixture; None if all may.
     """
 
     n_components: int
@@ -94,6 +96,7 @@ class Settings:
     weights_are: str | None = None
     labelling: Labelling | None = None
     precision: str = FLOAT64
+    n_candidates: int | None = None
 
     def weighed(self, weights_are: str | None) -> Settings:
         """Return the settings of a fit to weighted rows; all but a prior depend on ratios alone."""
@@ -178,6 +181,8 @@ class Settings:
                 del values[name]
         if self.precision == FLOAT64:
             del values["precision"]
+        if self.n_candidates is None:
+            del values["n_candidates"]
         return values
 
     @property

@@ -48,6 +48,9 @@ class Moments:
     traces : float, or None
         :math:`\sum_{nk} w_n \gamma_{nk} \operatorname{tr} P_{nk}`, P the precision of what row n
         has, if rows miss values.
+    left_out : ndarray of shape (2,), or None
+        Of a truncated mixture: what candidates leave out of the log densities of some rows, summed
+        with their weights in nats, and the sum of these weights.
     """
 
     sums: Array
@@ -60,6 +63,7 @@ class Moments:
     noise: float | None = None
     tail: Array | None = None
     traces: float | None = None
+    left_out: Array | None = None
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.
@@ -77,6 +81,9 @@ class Moments:
         traces = None
         if self.traces is not None and other.traces is not None:
             traces = self.traces + other.traces
+        left_out = None
+        if self.left_out is not None and other.left_out is not None:
+            left_out = self.left_out + other.left_out
         return Moments(
             sums=self.sums + other.sums,
             reference=self.reference,
@@ -86,6 +93,7 @@ class Moments:
             rows=self.rows + other.rows,
             tail=tail,
             traces=traces,
+            left_out=left_out,
         )
 
     @property

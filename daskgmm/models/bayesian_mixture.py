@@ -189,7 +189,10 @@ class BayesianGaussianMixture(MixtureEstimator):
         # Those of point estimates.
         **{
             name: [None]
-            for name in ("prior", "tails", "weights_init", "means_init", "precisions_init")
+            for name in (
+                *("prior", "tails", "n_candidates"),
+                *("weights_init", "means_init", "precisions_init"),
+            )
         },
         "noise": [Options(bool, {False})],
     }

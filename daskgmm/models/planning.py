@@ -22,6 +22,7 @@ from daskgmm.models.inputs.rows import check_enough_columns, check_names_are_see
 from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of
 from daskgmm.models.settings.precision import check_precision
+from daskgmm.models.settings.truncation import check_truncation
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.checks.whereabouts import naming
@@ -62,8 +63,8 @@ def plan(
         there that is not the checkpoint of a fit, is refused.
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
-        acceleration, sample_rows, missing, standardise, pca, noise and tails; and what a fit
-        refuses before it reads is refused, as of precision.
+        acceleration, sample_rows, missing, standardise, pca, noise, tails and n_candidates; and
+        what a fit refuses before it reads is refused, as of precision.
     estimator : MixtureEstimator, optional
         What is to be fitted, such as a `BayesianGaussianMixture`; it has these settings then.
 
@@ -104,6 +105,7 @@ def plan(
         every = tuple(range(chosen.n_components))
         chosen = replace(chosen, labelling=Labelling(every, (0, *every)))
     check_precision([chosen], noisy=beside.noise is not None)
+    check_truncation(estimator, chosen, noisy=beside.noise is not None)
     if checkpoint is not None:
         Checkpoint(Address.of(checkpoint, storage_options), State).check_kind()
     data = cut(rows, beside, chosen, cache_nbytes(cache))

@@ -92,11 +92,17 @@ def seconds_per_row(k: int, p: int) -> float:
     return (0.1 * p * k + 2.0 * k + 1.0 * p) * 1e-9
 
 
-def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
-    """Cut rows into batches of about equal work, each of one chunk or more."""
+def cut_batches(rows: Rows, row_seconds: float, least_rows: int = 0) -> tuple[Batch, ...]:
+    """Cut rows into batches of about equal work, each of one chunk or more.
+
+    They have about `least_rows` rows or more, or are all rows.
+    """
     lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
     total = int(lengths.sum())
-    edges = _edges(lengths, _batch_count(total * row_seconds, total * rows.row_nbytes))
+    count = _batch_count(total * row_seconds, total * rows.row_nbytes)
+    if least_rows:
+        count = min(count, max(1, total // least_rows))
+    edges = _edges(lengths, count)
     starts = _start_rows(rows.lengths)
     return tuple(
         Batch(

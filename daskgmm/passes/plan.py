@@ -103,6 +103,8 @@ class Needs:
         Whether rows are dropped, which adds a copy of each block.
     patterns_nbytes : int
         Bytes that grouping rows by the values that they miss takes; 0 if these are not kept.
+    cells_nbytes : int
+        Bytes that sorting rows by their cells takes; 0 where all components are candidates.
     noise_nbytes : int
         Bytes that rows with noise of their own take; 0 without.
     coordinates : str
@@ -135,6 +137,7 @@ class Needs:
     maps: bool = False
     drops: bool = False
     patterns_nbytes: int = 0
+    cells_nbytes: int = 0
     noise_nbytes: int = 0
     coordinates: str = "the columns as they are"
     precision: str = FLOAT64
@@ -157,7 +160,7 @@ class Needs:
     def arithmetic_nbytes(self) -> int:
         """Peak bytes of the work on a batch, without rows: statistics and buffers."""
         statistics = 2 * 8 * self.n_statistics * self.n_components
-        beside = self.patterns_nbytes + self.noise_nbytes
+        beside = self.patterns_nbytes + self.cells_nbytes + self.noise_nbytes
         expectation = self.workspace_nbytes + statistics + beside
         return max(expectation, self.survey_nbytes)
 

@@ -18,6 +18,7 @@ from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
 from daskgmm.models.settings.precision import precisions_of
+from daskgmm.models.settings.truncation import left_out_in_words
 from daskgmm.names import MARGINALISE
 from daskgmm.readers import remedy
 from daskgmm.report.listing import aligned, listed
@@ -87,6 +88,8 @@ def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:
         reached = [(what, f"{value:.5f} nats per row") for what, value in likelihoods_of(mixture)]
         single = precisions_of(mixture)
         in_single = [] if single is None else [("precision", single)]
+        compared = left_out_in_words(mixture)
+        in_single += [] if compared is None else [("candidates", compared)]
         return [("iterations", f"{mixture.n_iter_}, {ended}"), *in_single, *reached]
     background = adapted["background"]
     origin = [background["model"]] if "model" in background else []

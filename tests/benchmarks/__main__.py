@@ -34,6 +34,7 @@ PROGRAMS = (
     "sweeps",
     "tails",
     "thousand_workers",
+    "truncation",
 )
 
 COMPARED = ("numpy", "scikit-learn", "scikit-learn-intelex", "dask", "zarr")

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.iterations.progress import Fit
+from daskgmm.em.k_means import unwarned
 from daskgmm.em.selection.exchange import (
     ROUNDS,
     SPLIT_ROWS,
@@ -18,7 +19,6 @@ from daskgmm.em.selection.exchange import (
 from daskgmm.em.selection.races import led_by
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part, Raced
-from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import whole_draw
 from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule

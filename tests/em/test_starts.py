@@ -12,9 +12,10 @@ from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
 from daskgmm.em.iterations.loop import iterate, iterate_together
 from daskgmm.em.iterations.progress import Fit
+from daskgmm.em.k_means import unwarned
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import SHORT_ITER, Part, SomeRows, race, ranked, starts_worth
-from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
+from daskgmm.em.starts.clustering import cluster, metric_of, revealing
 from daskgmm.em.starts.drawing import whole_draw
 from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule

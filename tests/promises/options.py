@@ -30,7 +30,8 @@ def options():
         f"posterior {name}": {"weight_concentration_prior_type": name} for name in WEIGHT_PRIORS
     }
     switches = {name: {name: True} for name in ("noise", "equal_weights", "standardise")}
-    points = {**structures, **priors, **tails, **switches, "pca": {"pca": 2}}
+    candidates = {"candidates": {"n_candidates": K - 1, "init_params": "kmeans"}}
+    points = {**structures, **priors, **tails, **switches, **candidates, "pca": {"pca": 2}}
     return {
         **{name: (GaussianMixture, settings) for name, settings in points.items()},
         **{name: (BayesianGaussianMixture, settings) for name, settings in posteriors.items()},

@@ -38,6 +38,7 @@ ITERATIONS = 3
 def small_batches(monkeypatch):
     """Cut few rows into as many batches as a large data set."""
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
+    monkeypatch.setattr("daskgmm.models.inputs.costs.ROWS_OF_A_CELL", 4)
 
 
 def found(option, through=None, **settings):

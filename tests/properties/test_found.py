@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture, sweep
-from daskgmm.em.starts.clustering import revealing, squarable
+from daskgmm.em.k_means import squarable
+from daskgmm.em.starts.clustering import revealing
 from daskgmm.em.starts.trimming import loneliness
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates

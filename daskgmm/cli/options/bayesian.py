@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WITHOUT = {
     "n_factors": None, "noise": False, "tails": None, "prior": None, "equal_weights": False,
-    "precision": FLOAT64,
+    "precision": FLOAT64, "n_candidates": None,
 }  # fmt: skip
 """Settings of point estimates alone, as they are where nothing is said."""
 

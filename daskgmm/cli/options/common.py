@@ -208,6 +208,13 @@ tails = click.option(
     type=click.Choice(TAILS),
     help="For outliers: give each component a part with a larger covariance, or Student-t tails.",
 )
+n_candidates = click.option(
+    "--n-candidates", type=click.IntRange(1), metavar="M",
+    help=(
+        "For very many components: compute the density of each row under M components alone, "
+        "those of its region. The fit says what this leaves out."
+    ),
+)  # fmt: skip
 max_iter = click.option(
     "--max-iter", type=click.IntRange(1), default=100, show_default=True,
     help="Largest number of iterations; each is a pass over DATA.",

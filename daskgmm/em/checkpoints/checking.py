@@ -19,6 +19,7 @@ from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
+from daskgmm.gaussian.truncation.cells import Cells
 from daskgmm.gaussian.validity import check_array, check_parameters
 from daskgmm.rows.rows import Rows
 
@@ -116,6 +117,32 @@ def check_fit(fit: Fit, settings: Settings, coordinates: Coordinates | None, d: 
     _check(bool(bounds) or not fit.converged, "it converged without an iteration")
     if fit.search is not None:
         _check_search(fit.search, k)
+    _check_cells(fit.cells, settings, r)
+
+
+def _check_cells(cells: Cells | None, settings: Settings, d: int) -> None:
+    """Raise `ValueError` unless a fit of these settings to d features can have such cells."""
+    _check(
+        (cells is None) == (settings.n_candidates is None), "it has cells, or none, unlike the fit"
+    )
+    if cells is None:
+        return
+    check_array(cells.origin, "origin", (d,))
+    check_array(cells.scales, "scales", (d,))
+    anchors, first = cells.anchors, cells.anchors.first
+    check_array(anchors.centers, "centers", (None, d))
+    check_array(anchors.points, "points", (None, d))
+    ends = first.dtype == np.int64 and first.shape == (len(anchors.centers) + 1,)
+    ends = ends and first[0] == 0 and first[-1] == len(anchors)
+    _check(ends and bool((np.diff(first) > 0).all()), "'first' are not those of its regions")
+    _check(bool((cells.scales > 0).all()), "'scales' are not all positive")
+    candidates, k = cells.candidates, settings.n_components
+    shape = len(anchors), settings.n_candidates
+    is_of_type = candidates.dtype == np.int64 and candidates.shape == shape
+    _check(is_of_type and len(anchors) > 0, "'candidates' are not those of its anchors")
+    ascends = bool((np.diff(candidates, axis=1) > 0).all())
+    inside = bool((candidates >= 0).all() and (candidates < k).all())
+    _check(ascends and inside, "'candidates' are no components")
 
 
 def _check_search(search: Search, k: int) -> None:

@@ -37,6 +37,8 @@ from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.table import PRIORS
 from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
+from daskgmm.gaussian.truncation.anchors import Anchors
+from daskgmm.gaussian.truncation.cells import Cells
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
@@ -97,7 +99,7 @@ Kept = TypeVar("Kept")
 
 KINDS = (
     State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, VariationalPosterior,
-    Iterated, Search, Point, Observed, KnownNoise,
+    Iterated, Search, Point, Observed, KnownNoise, Cells, Anchors,
 )  # fmt: skip
 RECORDS.update({kind.__name__: kind for kind in KINDS})
 

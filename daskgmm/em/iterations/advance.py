@@ -51,7 +51,7 @@ def advanced(
 
     So many fits advance `together`, and share the memory of acceleration.
     """
-    at = evaluated.parameters
+    at, cells = evaluated.parameters, fit.cells
     most = most_points(structure_of(at), at.n_components, at.n_features, together)
     if not settings.accelerated:
         fit = _plain(fit, evaluated, settings, before)
@@ -62,7 +62,8 @@ def advanced(
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
     iterated = told(iterated, before)
     converged = fit.converged and not iterated.in_float32
-    return replace(fit, iterations=(*fit.iterations[:-1], iterated), converged=converged)
+    iterations = (*fit.iterations[:-1], iterated)
+    return replace(fit, iterations=iterations, converged=converged, cells=cells)
 
 
 def _plain(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:

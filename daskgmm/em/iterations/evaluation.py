@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.truncation.kernel import TruncatedKernel
 from daskgmm.passes.configuration import backend
 
 
@@ -73,7 +75,7 @@ def evaluate(
         if points is not None:
             # Once more, about the new means: the next pass would begin from noise.
             single = False
-            kernel = model.kernel_about(parameters, points)
+            kernel = _under_candidates(model.kernel_about(parameters, points), fit)
             (moments,), again = expect(rows, [kernel], number)
             nbytes += again.nbytes
             try:
@@ -87,6 +89,7 @@ def evaluate(
             iteration=number,
             lower_bound=bound - LOWERED if single else bound,
             in_float32=single,
+            left_out=_left_out(moments),
             rows=moments.rows,
             seconds=seconds,
             nbytes=nbytes,
@@ -116,8 +119,20 @@ def _kernels(
     for fit, chosen, model, components in zip(fits, settings, models, together, strict=True):
         kernel = model.kernel(fit.proposal, components)
         single = may_be_single(fit.iterations, chosen)
-        found.append(model.in_single(kernel, fit.proposal) if single else kernel)
+        kernel = model.in_single(kernel, fit.proposal) if single else kernel
+        found.append(_under_candidates(kernel, fit))
     return found
+
+
+def _under_candidates(kernel: Kernel, fit: Fit) -> Kernel:
+    """Return a kernel under which rows see the candidates of their cells, if the fit has cells."""
+    return kernel if fit.cells is None else TruncatedKernel.of(kernel, fit.cells)
+
+
+def _left_out(moments: Moments) -> float:
+    """Return what candidates leave out of a log density, in nats per row; nan if none was told."""
+    missed, weight = (0.0, 0.0) if moments.left_out is None else moments.left_out.tolist()
+    return missed / weight if weight else math.nan
 
 
 def _shares(complete: Moments) -> Array:

@@ -9,6 +9,7 @@ from daskgmm.em.events import Ended, Started
 from daskgmm.em.iterations.advance import advanced
 from daskgmm.em.iterations.evaluation import Evaluated, evaluate
 from daskgmm.em.iterations.progress import Fit
+from daskgmm.em.iterations.renewal import renewed
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError
@@ -37,13 +38,16 @@ def iterate(
     listen(Started(initialisation))
     fit = begin
     while not fit.ended(settings.max_iter):
-        before = fit.lower_bound if fit.iterations else bound
+        before, told = fit.lower_bound if fit.iterations else bound, len(fit.iterations)
         (evaluated,) = evaluate(rows, [fit], [settings])
         if isinstance(evaluated, IllDefinedError):
             raise evaluated
         fit = advanced(fit, evaluated, settings, before, initialisation)
+        if fit.converged:
+            fit = renewed(rows, fit, settings, initialisation)
         keep(fit)
-        listen(fit.iterations[-1])  # what is told is safe: no crash makes it a second time
+        for made in fit.iterations[told:]:
+            listen(made)  # what is told is safe: no crash makes it a second time
     listen(Ended(initialisation, fit.lower_bound if fit.iterations else bound, fit.converged))
     return fit
 

@@ -12,6 +12,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.truncation.cells import Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Fit:
         What acceleration knows; None for plain EM, and before the first pass.
     revived : bool
         Whether components that died were given rows once: a second time they stay dead.
+    cells : Cells or None
+        The candidates of rows in each of the cells, of a truncated mixture.
     """
 
     step: Maximised
@@ -36,6 +39,7 @@ class Fit:
     converged: bool = False
     search: Search | None = None
     revived: bool = False
+    cells: Cells | None = None
 
     @property
     def proposal(self) -> Parameters:

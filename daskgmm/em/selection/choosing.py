@@ -16,6 +16,7 @@ from daskgmm.em.events import Listener, SweepIterated, SweepResumed
 from daskgmm.em.iterations.advance import advanced
 from daskgmm.em.iterations.evaluation import evaluate
 from daskgmm.em.iterations.progress import Fit
+from daskgmm.em.k_means import unwarned
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import HeldOut, held_out, row_blocks
@@ -26,7 +27,6 @@ from daskgmm.em.selection.runners_up import begun_anew, with_runners_up
 from daskgmm.em.selection.state import Failure, Model, SweepState, allowed
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Raced
-from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.survey.far_values import warn_of_far_values
 from daskgmm.em.survey.first_pass import completed

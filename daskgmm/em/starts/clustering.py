@@ -14,39 +14,23 @@ candidates measure distances differently:
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import config_context
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
 from daskgmm.arrays import Array
+from daskgmm.em.k_means import Labels, k_means
 from daskgmm.em.survey.survey import Survey
-from daskgmm.em.survey.values import largest
 from daskgmm.gaussian.coordinates import column_scales, whitening
-
-Labels = NDArray[np.intp]
 
 ROUNDS = 8
 """Most times that rows are whitened anew by the clusters found."""
 
-ROUND_ITER = 20
-"""Most iterations of k-means in each of them: it begins near its end."""
-
 LEAST_WITHIN = 1e-3
 """Part of the variance of all rows: an axis along which less of it is within clusters tells these
 apart, and is stretched no further."""
-
-LARGEST_FLOAT32 = 1e15
-"""Largest value whose squares, added up over the rows of a sample, float32 holds."""
 
 ROUNDED = 1e3
 """Multiples of r eps within which eigenvalues of r coordinates are those of normal rows."""
@@ -98,9 +82,9 @@ def cluster(
 ) -> Labels:
     """Return the cluster of each row, (m,); without a metric those of scikit-learn."""
     if metric is None or not metric.axes.size:
-        return _k_means(x, weights, k, random)
+        return k_means(x, weights, k, random)
     z = metric.apply(x)
-    labels = _k_means(z @ revealing(z, weights) if metric.reveals else z, weights, k, random)
+    labels = k_means(z @ revealing(z, weights) if metric.reveals else z, weights, k, random)
     return _adapted(z, weights, labels, k) if metric.adapts else labels
 
 
@@ -110,7 +94,7 @@ def _adapted(z: Array, weights: Array | None, labels: Labels, k: int) -> Labels:
         centers, within = _within(z, weights, labels, k)
         values, vectors = np.linalg.eigh(within)
         axes = vectors / np.sqrt(np.maximum(values, LEAST_WITHIN))
-        before, labels = labels, _k_means(z @ axes, weights, k, centers @ axes)
+        before, labels = labels, k_means(z @ axes, weights, k, centers @ axes)
         if (labels == before).all():
             break
     return labels
@@ -146,60 +130,3 @@ def _within(z: Array, weights: Array | None, labels: Labels, k: int) -> tuple[Ar
     difference = z - centers[labels]
     within: Array = difference.T @ (difference * shares[:, None])
     return centers, within
-
-
-def _k_means(
-    z: NDArray[Any],
-    weights: Array | None,
-    k: int,
-    begin: np.random.RandomState | Array,
-) -> Labels:
-    """Return labels; `begin` is a generator for k-means++, or centres (k, r) to go on from."""
-    z = squarable(z, weights)
-    if isinstance(begin, np.random.RandomState):
-        means = KMeans(n_clusters=k, n_init=1, random_state=begin)
-    else:
-        means = KMeans(n_clusters=k, n_init=1, init=begin, max_iter=ROUND_ITER)
-    # Of 2,000 rows a third of the time was checks of values that the survey has checked.
-    unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
-    with unchecked, _controller().limit(limits=1, user_api="openmp"):
-        labels: Labels = means.fit(z, sample_weight=weights).labels_
-    return labels
-
-
-@contextmanager
-def unwarned() -> Iterator[None]:
-    """Ignore that there are fewer distinct rows than clusters: a fit says what is empty.
-
-    Around all threads, since filters are the process's: threads that set and restore them each
-    for itself may leave behind what another one has set.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
-
-
-def squarable(z: NDArray[Any], weights: Array | None) -> NDArray[Any]:
-    """Return rows of a type that holds their squares: scikit-learn computes in that of the rows.
-
-    Those of fill values in float32 are infinite there, those of integers may be any number, and
-    weights beside float32 become float32.
-    """
-    if z.dtype == np.float32 and largest(z) <= LARGEST_FLOAT32 and _fits_float32(weights):
-        return z
-    return z.astype(np.float64, copy=False)
-
-
-def _fits_float32(weights: Array | None) -> bool:
-    if weights is None:
-        return True
-    sizes = weights[weights > 0]
-    return not sizes.size or (
-        float(sizes.min()) >= 1 / LARGEST_FLOAT32 and float(sizes.max()) <= LARGEST_FLOAT32
-    )
-
-
-@lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    # Samples are small, and sums of several threads would depend on their number.
-    return ThreadpoolController()

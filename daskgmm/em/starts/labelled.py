@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_argmin_min
 
 from daskgmm.arrays import Array
-from daskgmm.em.starts.clustering import Labels, cluster
+from daskgmm.em.k_means import Labels
+from daskgmm.em.starts.clustering import cluster
 from daskgmm.em.survey.sample import Sample
 from daskgmm.gaussian.coordinates import column_scales
 

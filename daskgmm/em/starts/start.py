@@ -13,11 +13,12 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 
 from daskgmm.arrays import Array
+from daskgmm.em.k_means import Labels, squarable
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import MixtureModel
 from daskgmm.em.models.robust_model import FIRST_SHARE, RobustModel
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
+from daskgmm.em.starts.clustering import Metric, cluster
 from daskgmm.em.starts.labelled import labelled_clusters
 from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey.sample import Sample

@@ -19,6 +19,7 @@ from daskgmm.em.events import StartFound
 from daskgmm.em.iterations.advance import advanced
 from daskgmm.em.iterations.evaluation import Evaluated, evaluate
 from daskgmm.em.iterations.progress import Fit, best_of
+from daskgmm.em.k_means import unwarned
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
@@ -35,7 +36,6 @@ from daskgmm.em.starts.candidates import (
     ranked,
     starts_worth,
 )
-from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.starts.trimming import trimmed

@@ -7,9 +7,10 @@ matrix of a tile's statistics and :math:`\Theta` the (k, p) matrix of natural pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
@@ -80,6 +81,12 @@ class NaturalKernel(Kernel):
         outliers_of = parameters if parameters.has_noise else None
         theta = np.ascontiguousarray(theta)
         return cls(structure, center, reference, theta, factors, outliers_of=outliers_of)
+
+    def part(self, components: NDArray[np.int64]) -> NaturalKernel:
+        """Return the kernel of some components, of a mixture without noise and labels."""
+        # Factors are those of a shared covariance, or of no use.
+        theta, reference = self.theta[components], self.reference[components]
+        return replace(self, theta=theta, reference=reference)
 
     @property
     def feature_rows(self) -> int:

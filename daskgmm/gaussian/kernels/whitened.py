@@ -8,9 +8,10 @@ rounded to one point.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.algebra.projections import projected_moment
@@ -71,6 +72,17 @@ class WhitenedKernel(Kernel):
         outliers_of = parameters if parameters.has_noise else None
         parts = parameters.means, constant, factors
         return cls(structure, np.zeros(d), about, *parts, outliers_of=outliers_of)
+
+    def part(self, components: NDArray[np.int64]) -> WhitenedKernel:
+        """Return the kernel of some components, of a mixture without noise and labels."""
+        shared = len(self.factors) < len(self.means)
+        return replace(
+            self,
+            means=self.means[components],
+            constant=self.constant[components],
+            factors=self.factors if shared else self.factors[components],
+            reference=self.reference[components],
+        )
 
     @property
     def axes(self) -> Array | None:

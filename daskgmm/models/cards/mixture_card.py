@@ -15,6 +15,7 @@ from daskgmm.models.facts.clusters import clusters_of
 from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
 from daskgmm.models.settings.outliers import fitted_outliers
 from daskgmm.models.settings.precision import precisions_of
+from daskgmm.models.settings.truncation import left_out_in_words
 
 NOT_CONVERGED = (
     "Not converged: the parameters may still change. Raise max_iter, or tol if this is as near as "
@@ -72,6 +73,9 @@ def history_facts(mixture: Any) -> Iterator[tuple[str, str]]:
         single = precisions_of(mixture)
         if single is not None:
             yield "precision", single
+        compared = left_out_in_words(mixture)
+        if compared is not None:
+            yield "candidates", compared
 
 
 def _outliers(mixture: Any) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from daskgmm.names import FLOAT64
 
 NOT_WRITTEN = {
     "noise": False, "tails": None, "equal_weights": False, "n_factors": None, "precision": FLOAT64,
+    "n_candidates": None,
 }  # fmt: skip
 """Settings that are not written unless they are others, so that readers of before them read on."""
 

@@ -65,6 +65,7 @@ from daskgmm.models.settings.outliers import (
     set_outliers,
 )
 from daskgmm.models.settings.precision import check_precision
+from daskgmm.models.settings.truncation import check_truncation
 from daskgmm.names import FLOAT32, FLOAT64, MARGINALISE, TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.progress import Forecast
@@ -105,6 +106,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
     tails: str | None = None
     equal_weights: bool = False
     precision: str = FLOAT64
+    n_candidates: int | None = None
     weights_init: Any = None
     means_init: Any = None
     precisions_init: Any = None
@@ -129,6 +131,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         "tails": [StrOptions({*TAILS}), None],
         "equal_weights": ["boolean"],
         "precision": [StrOptions({FLOAT64, FLOAT32})],
+        "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def _keep_settings(self, given: Mapping[str, Any]) -> None:
@@ -361,6 +364,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
             settings = settings.weighed(given.weights_are)
         beside, settings = given.labelled(beside, settings)
         check_precision([settings], noisy=beside.noise is not None)
+        check_truncation(self, settings, noisy=beside.noise is not None)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
         with closing(cut(rows, beside, settings, cache)) as data:
             starts = request.starts(rows.n_features, rows.n_rows)
@@ -502,6 +506,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
             outliers=outliers_of(self),
             equal_weights=bool(self.equal_weights),
             precision=self.precision,
+            n_candidates=None if self.n_candidates is None else int(self.n_candidates),
         )
 
     def _listener(self, listen: Listener | None) -> Listener:

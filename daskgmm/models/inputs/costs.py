@@ -12,16 +12,19 @@ from sklearn.base import BaseEstimator
 
 import daskgmm.gaussian.deconvolution.kernel as deconvolution
 from daskgmm.companions import Companions
+from daskgmm.em.cells import n_cells
 from daskgmm.em.events import Listener
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.first_pass import survey_nbytes, survey_result_nbytes
 from daskgmm.em.survey.sample import Starts
 from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
+from daskgmm.gaussian.truncation.kernel import task_nbytes as cells_task_nbytes
 from daskgmm.models.inputs.known_noise import apart, check_known_noise, training_noise
 from daskgmm.models.inputs.labels import KnownClasses, check_no_texts, with_labels
 from daskgmm.models.inputs.rows import training_rows
 from daskgmm.models.inputs.step_costs import steps_of, without_acceleration
+from daskgmm.passes.batches import cut_batches, seconds_per_row
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -82,12 +85,22 @@ class Running:
     shown: bool | str
 
 
+ROWS_OF_A_CELL = 64
+"""Rows of a batch in a cell, on average, from which on what is done for each cell takes no more
+time than its rows."""
+
+
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
     calls = backend().short_calls  # a back end that is unknown is refused before a row is read
     k, p = settings.n_columns, settings.n_statistics(rows.n_features)
     transform = Transform(settings.drop_missing, marginalise=settings.marginalise)
-    return replace(Dataset.of(rows, beside, k, p, transform, short_calls=calls), cache=cache)
+    data = replace(Dataset.of(rows, beside, k, p, transform, short_calls=calls), cache=cache)
+    if settings.n_candidates is None:
+        return data
+    # The rows of a batch are to fill the cells.
+    least = ROWS_OF_A_CELL * n_cells(settings.n_components, settings.n_candidates)
+    return replace(data, batches=cut_batches(rows, seconds_per_row(k, p), least))
 
 
 START_COPIES = 5
@@ -132,6 +145,7 @@ def plan_of(
         maps=settings.is_mapped,
         drops=settings.drop_missing,
         patterns_nbytes=patterns_nbytes(settings, d),
+        cells_nbytes=cells_nbytes(settings, d),
         noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
         precision=settings.precision,
@@ -149,6 +163,14 @@ def patterns_nbytes(settings: Settings, d: int) -> int:
     if not settings.marginalise:
         return 0
     return pool_nbytes(d) + task_nbytes(settings.n_components, d)
+
+
+def cells_nbytes(settings: Settings, d: int) -> int:
+    """Return the bytes that sorting rows by their cells takes; 0 without candidates."""
+    if settings.n_candidates is None:
+        return 0
+    sizes = settings.n_statistics(d), settings.n_components, settings.n_features(d)
+    return cells_task_nbytes(*sizes, settings.n_candidates)
 
 
 def noise_nbytes(data: Dataset, k: int, d: int) -> int:

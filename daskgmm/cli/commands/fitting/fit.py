@@ -55,6 +55,7 @@ from daskgmm.cli.reporting import fit_report
 @INIT
 @options.noise
 @options.tails
+@options.n_candidates
 @bayesian
 @options.acceleration
 @options.tolerance(1e-3)

@@ -43,6 +43,7 @@ from daskgmm.cli.reporting import tell
 @INIT
 @options.noise
 @options.tails
+@options.n_candidates
 @options.acceleration
 @options.tolerance(1e-3)
 @options.sample_rows

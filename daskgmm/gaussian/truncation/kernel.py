@@ -1,0 +1,197 @@
+r"""The E-step of a truncated mixture: each row has densities under the candidates of its cell.
+
+With :math:`C(x)` the candidates, :math:`F = \sum_n w_n \log \sum_{k \in C(x_n)} \pi_k N(x_n | k)`
+is the free energy whose posterior is 0 for other components (Lücke & Eggert 2010; Hughes & Sudderth
+2016): never more than the log-likelihood, and an M-step never lowers it while cells stay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from daskgmm.arrays import Array
+from daskgmm.companions import Companions
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.kernel import Kernel, Tile
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.workspace import Workspace
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.pooling import pools
+from daskgmm.gaussian.truncation.cells import Cells
+from daskgmm.gaussian.truncation.short_cells import ShortCells
+
+POOL_BYTES = 64 << 20
+"""Rows that are collected before they are sorted by cell: the more, the longer the products."""
+
+COMPARED_COST = 0.05
+"""Part of the operations of a pass that go into rows under all components, which tell what the
+others leave out."""
+
+COMPARED_ROWS = 64
+"""Rows that are compared at once: their densities under 10,000 components are 5 MB."""
+
+WholeKernel = NaturalKernel | WhitenedKernel
+
+
+@dataclass(frozen=True)
+class TruncatedKernel(Kernel):
+    """A kernel of all components, of which each row sees those of its cell.
+
+    Attributes
+    ----------
+    whole : NaturalKernel or WhitenedKernel
+        Of Gaussian components, without noise and labels.
+    cells : Cells
+    """
+
+    whole: WholeKernel
+    cells: Cells
+
+    @classmethod
+    def of(cls, whole: Kernel, cells: Cells) -> TruncatedKernel:
+        """Return the truncated form of a kernel."""
+        if not isinstance(whole, (NaturalKernel, WhitenedKernel)):
+            raise TypeError(f"A {type(whole).__name__} has no candidates.")
+        return cls(whole.structure, whole.center, whole.reference, whole, cells)
+
+    @property
+    def is_centred(self) -> bool:
+        return self.whole.is_centred
+
+    @property
+    def feature_rows(self) -> int:
+        return self.whole.feature_rows
+
+    def bind(self, work: Workspace, b: int) -> Tile:
+        return self.whole.bind(work, b)
+
+    @property
+    def compared_every(self) -> int:
+        """Rows from one that is seen under all components to the next."""
+        k, m = self.shape[1], self.cells.n_candidates
+        return math.ceil(k / (2 * m * COMPARED_COST))
+
+
+def truncated_moments(
+    backend: Backend,
+    kernels: Sequence[TruncatedKernel],
+    blocks: Iterator[Block],
+    rows: int | None = None,
+) -> list[Moments]:
+    """Return the moments of all blocks under each of several mixtures, as `Backend.moments`.
+
+    The back end sees the rows of each cell as plain ones, under a mixture of its candidates.
+    """
+    sums = [CellSums(kernel, backend) for kernel in kernels]
+    d = len(kernels[0].center)
+    for pool in pools(blocks, d, pool_rows(d), rows):
+        for each in sums:
+            each.add(pool)
+    return [each.moments() for each in sums]
+
+
+class CellSums:
+    """Running sums of the moments of a batch, cell by cell."""
+
+    def __init__(self, kernel: TruncatedKernel, backend: Backend) -> None:
+        p, k, d = kernel.shape
+        self._kernel, self._backend = kernel, backend
+        self._sums = np.zeros((k, p))
+        self._pooled = np.zeros((d, d)) if kernel.structure.statistic.pools else None
+        self._log_likelihood, self._weight, self._rows = 0.0, 0.0, 0
+        self._left_out = np.zeros(2)
+        whole = kernel.whole
+        self._short = ShortCells(whole) if isinstance(whole, NaturalKernel) else None
+
+    def add(self, pool: Block) -> None:
+        """Add the rows of a pool."""
+        cells = self._kernel.cells
+        places = cells.of_rows(pool.x)
+        order = np.argsort(places, kind="stable")
+        x = pool.x[order]
+        weights = None if pool.weights is None else pool.weights[order]
+        edges = np.searchsorted(places[order], np.arange(len(cells.anchors) + 1))
+        for cell in np.flatnonzero(np.diff(edges)):
+            rows = slice(int(edges[cell]), int(edges[cell + 1]))
+            self._add_cell(int(cell), x[rows], None if weights is None else weights[rows])
+        self._weight += len(x) if pool.weights is None else float(pool.weights.sum())
+        self._rows += len(x)
+        compared = slice(0, len(x), self._kernel.compared_every)
+        own = np.ones(len(places[compared])) if pool.weights is None else pool.weights[compared]
+        self._left_out += left_out(self._kernel, pool.x[compared], own, places[compared])
+
+    def _add_cell(self, cell: int, x: Array, weights: Array | None) -> None:
+        candidates = self._kernel.cells.candidates[cell]
+        if self._short is not None and self._short.takes(len(x)):
+            sums, log_likelihood = self._short.sums(candidates, x, weights)
+            self._sums[candidates] += sums
+            self._log_likelihood += log_likelihood
+            return
+        part = self._kernel.whole.part(candidates)
+        block = Block(x, Companions(weights))
+        # A power of two that is not less: cells of about one size share buffers.
+        most = 1 << (len(x) - 1).bit_length()
+        (found,) = self._backend.moments((part,), iter([block]), most)
+        self._sums[candidates] += found.sums.T
+        self._log_likelihood += found.log_likelihood
+        if self._pooled is not None and found.pooled is not None:
+            self._pooled += found.pooled
+
+    def moments(self) -> Moments:
+        """Return the moments of all rows added."""
+        return Moments(
+            self._sums.T,
+            self._kernel.reference,
+            self._pooled,
+            self._log_likelihood,
+            self._weight,
+            self._rows,
+            left_out=self._left_out,
+        )
+
+
+def left_out(kernel: TruncatedKernel, x: Array, weights: Array, places: NDArray[np.intp]) -> Array:
+    """Return what candidates leave out of log densities of rows, summed, and the rows' weight (2,).
+
+    Parameters
+    ----------
+    kernel : TruncatedKernel
+    x : ndarray of shape (n, d)
+    weights : ndarray of shape (n,)
+    places : ndarray of int, shape (n,)
+        Cells of the rows.
+    """
+    total, whole = 0.0, kernel.whole
+    with whole.workspace(COMPARED_ROWS) as work:
+        for first in range(0, len(x), COMPARED_ROWS):
+            rows = slice(first, first + COMPARED_ROWS)
+            tile = whole.bind(work, len(x[rows]))
+            np.subtract(x[rows].T, whole.center[:, None], out=tile.rows)
+            tile.log_joint()
+            own = np.take_along_axis(tile.joint, kernel.cells.candidates[places[rows]].T, axis=0)
+            with np.errstate(invalid="ignore"):
+                missed = logsumexp(tile.joint, axis=0) - logsumexp(own, axis=0)
+            total += float(weights[rows] @ np.maximum(missed, 0.0))
+    return np.array([total, weights.sum()])
+
+
+def pool_rows(d: int) -> int:
+    """Return the number of rows of d columns that are sorted by cell at once."""
+    return max(256, POOL_BYTES // (8 * d))
+
+
+def task_nbytes(p: int, k: int, d: int, m: int) -> int:
+    """Return the most bytes that the cells of a batch take beside its rows.
+
+    The pool, its rows in units of the cells, those of a region, and in the order of the cells; the
+    sums; parameters and moments of a cell.
+    """
+    return 8 * (pool_rows(d) * (4 * d + 6) + 2 * k * p + 6 * m * p)

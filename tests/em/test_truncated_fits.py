@@ -1,0 +1,249 @@
+"""Fits with candidates: the bound never falls, what is left out is told, ends are dense ones."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, plan, save_model
+from daskgmm.em.checkpoints.checkpoint import RECORDS
+from daskgmm.em.checkpoints.packing import pack, unpack
+from daskgmm.em.events import Iterated, PassEnded
+from daskgmm.errors import CheckpointError, SettingError
+from tests.lies.documents import signed
+from tests.promises.stopping import Stop, stop_after
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning"),
+]
+
+K, D, N = 40, 4, 8000
+
+RNG = np.random.default_rng(0)
+
+MEANS = RNG.normal(size=(K, D)) * 4
+
+X = MEANS[RNG.integers(K, size=N)] + RNG.normal(size=(N, D))
+
+WEIGHTS = RNG.uniform(0.0, 2.0, N)
+
+SETTINGS = {"n_components": K, "n_candidates": 10, "random_state": 0, "max_iter": 40}
+
+
+@pytest.mark.parametrize("name", ["full", "tied", "diag", "spherical", "VEE"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_bound_never_falls_and_is_below_the_likelihood(name, weighted):
+    mixture = GaussianMixture(covariance_type=name, **SETTINGS)
+    mixture.fit(X, sample_weight=WEIGHTS if weighted else None)
+    bounds = np.array(mixture.lower_bounds_)
+    assert len(bounds) > 2
+    assert (np.diff(bounds) >= -1e-12).all()
+    score = mixture.score(X, sample_weight=WEIGHTS if weighted else None)
+    assert mixture.lower_bound_ <= score + 1e-9
+    # The compared rows are one in 40; the last M-step raises the score a little more.
+    assert score - mixture.lower_bound_ == pytest.approx(mixture.left_out_, abs=0.01)
+    assert 0 <= mixture.left_out_ < 0.01
+
+
+@pytest.mark.parametrize("acceleration", ["auto", None])
+def test_clusters_apart_end_as_a_dense_fit_does(acceleration):
+    """From the same start, where no row has to do with more than its own candidates."""
+    means = 60.0 * np.stack(np.meshgrid(*[np.arange(3.0)] * 2), axis=-1).reshape(-1, 2)
+    x = np.repeat(means, 300, axis=0) + np.random.default_rng(1).normal(size=(2700, 2))
+    given = {
+        "weights_init": np.full(9, 1 / 9),
+        "means_init": means + 1.0,
+        "precisions_init": np.tile(np.eye(2), (9, 1, 1)),
+    }
+    settings = {"n_components": 9, "acceleration": acceleration, "random_state": 0, **given}
+    dense = GaussianMixture(**settings).fit(x)
+    truncated = GaussianMixture(n_candidates=3, **settings).fit(x)
+    assert truncated.n_iter_ == dense.n_iter_
+    for name in ("weights_", "means_", "covariances_"):
+        np.testing.assert_allclose(getattr(truncated, name), getattr(dense, name), rtol=1e-9)
+    assert truncated.left_out_ == 0.0
+
+
+def test_a_fit_is_as_good_as_a_dense_one():
+    dense = GaussianMixture(K, random_state=0).fit(X)
+    truncated = GaussianMixture(**SETTINGS).fit(X)
+    assert truncated.score(X) > dense.score(X) - 0.02
+
+
+def test_chunks_and_threads_change_no_bit():
+    import dask
+    import dask.array as da
+
+    one = GaussianMixture(**SETTINGS).fit(X)
+    with dask.config.set(num_workers=3):
+        other = GaussianMixture(**SETTINGS).fit(da.from_array(X, chunks=(2000, D)))
+    assert one.lower_bounds_ == pytest.approx(other.lower_bounds_, abs=1e-9)
+    with dask.config.set(num_workers=1):
+        again = GaussianMixture(**SETTINGS).fit(da.from_array(X, chunks=(2000, D)))
+    assert other.means_.tobytes() == again.means_.tobytes()
+    assert other.lower_bounds_ == again.lower_bounds_
+
+
+def test_what_was_interrupted_goes_on_with_its_cells(tmp_path):
+    whole = GaussianMixture(**SETTINGS).fit(X)
+    with pytest.raises(Stop):
+        GaussianMixture(**SETTINGS).fit(X, checkpoint=tmp_path / "c", listen=stop_after(2))
+    passes = []
+    again = GaussianMixture(**SETTINGS).fit(X, checkpoint=tmp_path / "c", listen=passes.append)
+    assert again.lower_bounds_ == whole.lower_bounds_
+    assert again.means_.tobytes() == whole.means_.tobytes()
+    assert next(event.iteration for event in passes if isinstance(event, Iterated)) == 3
+
+
+def test_candidates_are_chosen_anew_where_that_gains(monkeypatch):
+    """Candidates that are wrong at first are those of the components after a renewal."""
+    from daskgmm.em import cells as made
+    from daskgmm.em.starts import nested
+
+    def wrong(cells, sample, model, parameters, n_candidates):
+        found = made.with_candidates(cells, sample, model, parameters, n_candidates)
+        moved = np.sort((found.candidates + 7) % K, axis=1)
+        return replace(found, candidates=moved)
+
+    monkeypatch.setattr(nested, "with_candidates", wrong)
+    passes = []
+    mixture = GaussianMixture(**{**SETTINGS, "max_iter": 300, "tol": 1e-2})
+    mixture.fit(X, listen=lambda event: passes.append(event))
+    surveys = [each for each in passes if isinstance(each, PassEnded) and each.name == "survey"]
+    assert len(surveys) >= 3  # the first pass, one renewal that gained, and one that did not
+    jumps = np.diff(mixture.lower_bounds_)
+    assert (jumps >= -1e-12).all()
+    assert mixture.converged_
+    assert mixture.left_out_ < 0.02
+
+
+def test_no_renewal_lowers_the_bound(monkeypatch):
+    """Candidates that a sample tells, and all rows do not confirm, are not kept."""
+    from daskgmm.em import cells as made
+    from daskgmm.em.iterations import renewal
+
+    def worse(cells, sample, model, parameters, n_candidates):
+        found = made.with_candidates(cells, sample, model, parameters, n_candidates)
+        return replace(found, candidates=np.sort((found.candidates + 7) % K, axis=1))
+
+    settings = {**SETTINGS, "max_iter": 300}
+    plain = GaussianMixture(**settings).fit(X)
+    monkeypatch.setattr(renewal, "with_candidates", worse)
+    mixture = GaussianMixture(**settings).fit(X)
+    assert mixture.converged_
+    assert mixture.means_.tobytes() == plain.means_.tobytes()
+    assert mixture.lower_bound_ == plain.lower_bound_
+
+
+REFUSED = {
+    "no fewer": ({"n_candidates": K}, "not fewer than n_components=40"),
+    "noise": ({"noise": True}, "noise and tails need all components"),
+    "tails": ({"tails": "t"}, "noise and tails need all components"),
+    "gaps": ({"missing": "marginalise"}, "rows that miss values are in no cell"),
+    "factors": ({"covariance_type": "ppca", "n_factors": 1}, "moments of its own"),
+    "float32": ({"precision": "float32"}, "precision='float32' needs all components"),
+    "warm": ({"warm_start": True}, "goes on from a fit whose cells are not kept"),
+    "another start": ({"init_params": "random"}, "starts are clusters within regions"),
+    "some means": ({"means_init": MEANS}, "some are given, and not all"),
+    "a small sample": ({"sample_rows": 10}, "a start of 40 components needs as many rows"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_needs_all_components_is_refused_before_a_row_is_read(what):
+    settings, words = REFUSED[what]
+    mixture = GaussianMixture(**{**SETTINGS, **settings})
+    for call in (mixture.fit, lambda x: plan(x, estimator=mixture)):
+        with pytest.raises(SettingError, match=rf"(?s){words}.*Set n_candidates=None"):
+            call(X)
+
+
+def test_labels_and_known_noise_are_refused():
+    mixture = GaussianMixture(**SETTINGS)
+    with pytest.raises(SettingError, match="a labelled row"):
+        mixture.fit(X, labels=np.full(N, -1) + (np.arange(N) == 0))
+    with pytest.raises(SettingError, match="known noise"):
+        mixture.fit(X, noise_variance=np.full(D, 0.1))
+
+
+def test_a_bayesian_mixture_has_no_candidates():
+    assert "n_candidates" not in BayesianGaussianMixture().get_params()
+
+
+def test_fits_without_candidates_leave_nothing_out():
+    mixture = GaussianMixture(2).fit(X[:100])
+    assert np.isnan(mixture.history_["left_out"]).all()
+    with pytest.raises(AttributeError, match="left_out_ is of a fit with n_candidates"):
+        _ = mixture.left_out_
+
+
+def test_a_model_file_keeps_what_is_left_out(tmp_path):
+    mixture = GaussianMixture(**SETTINGS).fit(X)
+    save_model(mixture, tmp_path / "m.json")
+    loaded = load_model(tmp_path / "m.json")
+    assert loaded.left_out_ == mixture.left_out_
+    assert loaded.n_candidates == 10
+    assert "10 of 40 for each row" in loaded._repr_html_()
+
+
+def test_memory_is_planned_for_the_cells():
+    dense, truncated = plan(X, K), plan(X, K, n_candidates=10)
+    assert truncated.thread_nbytes > dense.thread_nbytes
+
+
+FORGED = {
+    "no cells": (lambda fit: replace(fit, cells=None), "it has cells, or none"),
+    "no components": (
+        lambda fit: replace(fit, cells=replace(fit.cells, candidates=fit.cells.candidates + K)),
+        "'candidates' are no components",
+    ),
+    "twice": (
+        lambda fit: replace(fit, cells=replace(fit.cells, candidates=0 * fit.cells.candidates)),
+        "'candidates' are no components",
+    ),
+    "fewer": (
+        lambda fit: replace(fit, cells=replace(fit.cells, candidates=fit.cells.candidates[:, 1:])),
+        "not those of its anchors",
+    ),
+    "scales of 0": (
+        lambda fit: replace(fit, cells=replace(fit.cells, scales=np.zeros(D))),
+        "'scales' are not all positive",
+    ),
+    "regions without end": (
+        lambda fit: replace(
+            fit,
+            cells=replace(
+                fit.cells, anchors=replace(fit.cells.anchors, first=fit.cells.anchors.first + 1)
+            ),
+        ),
+        "'first' are not those of its regions",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_cells_of_no_fit(what, tmp_path):
+    path, (change, words) = tmp_path / "c.json", FORGED[what]
+    with pytest.raises(Stop):
+        GaussianMixture(**SETTINGS).fit(X, checkpoint=path, listen=stop_after(1))
+    document = json.loads(path.read_text())
+    state = unpack(document["state"], RECORDS)
+    forged = replace(state, current=change(state.current))
+    path.write_text(json.dumps(signed({**document, "state": pack(forged)})))
+    with pytest.raises(CheckpointError, match=rf"(?s)c\.json is damaged \(.*{words}"):
+        GaussianMixture(**SETTINGS).fit(X, checkpoint=path)
+
+
+def test_another_number_of_candidates_is_another_fit(tmp_path):
+    with pytest.raises(Stop):
+        GaussianMixture(**SETTINGS).fit(X, checkpoint=tmp_path / "c", listen=stop_after(1))
+    with pytest.raises(CheckpointError, match="n_candidates was 10 and is 12"):
+        GaussianMixture(**{**SETTINGS, "n_candidates": 12}).fit(X, checkpoint=tmp_path / "c")
+
+
+def test_more_components_than_places_stay_candidates_somewhere():
+    """Components of hardly any weight are not lost: each is a candidate at its own anchor."""
+    mixture = GaussianMixture(**{**SETTINGS, "n_candidates": 1}).fit(X)
+    assert (mixture.weights_ > 0).sum() >= K - 2
