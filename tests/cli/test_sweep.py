@@ -263,7 +263,7 @@ def test_a_sweep_goes_on_from_its_checkpoint(folder, call):
     again = call(*SWEEP, "--checkpoint", "c", "--overwrite")
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert again.stdout == first.stdout
-    assert [line.split()[0] for line in again.stderr.splitlines()] == ["going", "measure"]
+    assert [line.split()[0] for line in again.stderr.splitlines()] == ["resuming", "measure"]
     refused = call(*SWEEP, "--checkpoint", "c", "--n-init", 2, "--overwrite")
     assert refused.exit_code == 1
     assert "n_init (--n-init) was 3 and is 2" in refused.stderr
