@@ -612,3 +612,16 @@ def test_one_component_on_published_rows():
     order = np.argsort([2, 4, 0, 1, 3])
     np.testing.assert_allclose(found.means_[0], mean[order], rtol=1e-5)
     np.testing.assert_allclose(found.covariances_[0], covariance[np.ix_(order, order)], rtol=1e-4)
+
+
+def test_rows_beyond_all_squares_are_imputed_by_the_nearest_component():
+    """Their squared distances overflow from all components; posteriors are those of predictions."""
+    mixture = GaussianMixture.from_parameters(
+        [0.5, 0.5],
+        [[0.0, 1.0], [1e145, 2.0]],
+        [np.diag([1e-20, 1.0]), np.diag([1e-20, 1.0])],
+        missing="marginalise",
+    )
+    x = np.array([[0.9e145, np.nan], [-1e150, np.nan], [0.0, np.nan]])
+    np.testing.assert_array_equal(mixture.predict(x), [1, 0, 0])
+    np.testing.assert_allclose(mixture.impute(x)[:, 1], [2.0, 1.0, 1.0])

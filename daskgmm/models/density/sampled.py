@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -17,9 +17,6 @@ from daskgmm.models.settings.outliers import box_of
 from daskgmm.names import FLOATS
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
-
-if TYPE_CHECKING:
-    pass
 
 
 class Sampled(Regressing):
