@@ -81,11 +81,12 @@ def some_of(names: Iterable[str]) -> str:
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
     from daskgmm.models.facts.criteria import likelihoods_of, n_in_words
+    from daskgmm.models.settings.truncation import left_out_in_words
     from daskgmm.report.model import left_out
 
     k, d = mixture.means_.shape
     ended = "converged" if mixture.converged_ else "stopped"
-    facts = mixture.fitted_on_
+    facts, compared = mixture.fitted_on_, left_out_in_words(mixture)
     weighted = facts["weight"] != facts["rows"]
     return (
         f"{out}: {counted(k, 'component')} in {counted(d, 'feature')}, {mixture._structure_name} "
@@ -93,6 +94,7 @@ def fit_report(mixture: Any, out: str) -> str:
         + ", ".join(f"{what} {value:.5f}" for what, value in likelihoods_of(mixture))
         + (f", {n_in_words(_rows_that_count(mixture), facts)}" if weighted else "")
         + (f"; {left_out(facts, mixture.missing)}" if facts.get("missing") else "")
+        + ("" if compared is None else f"; candidates: {compared}")
     )
 
 

@@ -6,7 +6,7 @@ Cells stay through a fit. Candidates are the components that the rows of a cell 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,9 @@ components of width 1, with means of standard deviation 3 in 16 columns, left ou
 with 8, 0.16 with 32, 0.05 with 64 and 0.01 with 128 at the true parameters; a fit from its own
 start with 64 left out 1e-8. Time of a cell does not fall below 0.1 ms, however few its rows."""
 
+LEAST_OF_A_CELL = 4
+"""Rows of the sample for each cell at least, if there are places for all components then."""
+
 ROWS_A_CELL, LEAST_ROWS = 32, 20_000
 """Rows of the sample for each cell, and in all, whose posteriors tell the candidates."""
 
@@ -55,7 +58,9 @@ def cells_about(
     s = n_cells(n_components, n_candidates)
     scales = column_scales(survey.mean, survey.covariance)
     x, weights = thinned(sample, ROWS_AN_ANCHOR * s)
-    s = min(s, max(1, len(x) // ROWS_AN_ANCHOR))
+    # Of few rows there are fewer cells, but places for twice as many components as there are.
+    enough = math.ceil(2 * n_components / n_candidates)
+    s = min(s, max(enough, len(x) // LEAST_OF_A_CELL), len(x))
     anchors = nested_clusters((x - survey.mean) / scales, weights, s, random)
     return Cells(survey.mean, scales, anchors, np.empty((len(anchors), 0), np.int64))
 
@@ -65,8 +70,8 @@ def with_candidates(
 ) -> Cells:
     """Return the cells with the candidates that the posteriors of a sample tell.
 
-    Each component is a candidate somewhere, at the anchor where it is the likeliest if in no other
-    cell, unless more than `n_candidates` are of one anchor.
+    Each component that has a weight is one somewhere, near its mean if in no other cell, as long as
+    all cells have places for all components.
     """
     kernel = model.kernel(parameters)
     if not isinstance(kernel, WholeKernel):
@@ -75,9 +80,7 @@ def with_candidates(
     own = np.ones(len(x)) if weights is None else weights
     rows = dict(grouped(cells.of_rows(x), len(cells.anchors)))
     ranked = np.empty((len(cells.anchors), n_candidates), np.int64)
-    homes = _Homes(parameters.n_components)
     for cell, densities in _at_anchors(cells, kernel):
-        homes.look(cell, densities)
         most = min(SHORTLIST * n_candidates, len(densities))
         likeliest = np.sort(np.argpartition(-densities, most - 1)[:most])
         masses = np.zeros(most)
@@ -86,28 +89,44 @@ def with_candidates(
             masses = _masses(kernel.part(likeliest), x[chosen], own[chosen])
         order = np.lexsort((-densities[likeliest], -masses))
         ranked[cell] = likeliest[order[:n_candidates]]
-    return replace(cells, candidates=np.sort(homes.admitted(ranked), axis=1))
+    points = (parameters.means - cells.origin) / cells.scales
+
+    def cells_of(component: int) -> NDArray[np.intp]:
+        distances = ((cells.anchors.points - points[component]) ** 2).sum(axis=1)
+        return np.argsort(distances, kind="stable")
+
+    lost = np.setdiff1d(np.flatnonzero(parameters.weights > 0), ranked)
+    return replace(cells, candidates=np.sort(admitted(ranked, lost, cells_of), axis=1))
 
 
-class _Homes:
-    """The anchor at which each component is the likeliest."""
+def admitted(
+    ranked: NDArray[np.int64], lost: NDArray[np.intp], cells_of: Callable[[int], NDArray[np.intp]]
+) -> NDArray[np.int64]:
+    """Return candidates (s, m), each cell's best first, with components that are in no cell.
 
-    def __init__(self, k: int) -> None:
-        self._cell, self._density = np.zeros(k, np.intp), np.full(k, -np.inf)
+    Each takes the last place that a component of another cell too has, in the first of its cells
+    with one: so none is lost for it.
 
-    def look(self, cell: int, densities: Array) -> None:
-        """Look at the log densities (k,) at the anchor of a cell."""
-        better = densities > self._density
-        self._cell[better], self._density[better] = cell, densities[better]
-
-    def admitted(self, ranked: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return candidates (s, m), the best first, with components that are in no other cell."""
-        lost = np.setdiff1d(np.arange(len(self._cell)), ranked)
-        admitted = ranked.copy()
-        for cell, places in grouped(self._cell[lost], len(ranked)):
-            some = lost[places][: ranked.shape[1]]
-            admitted[cell, len(ranked[cell]) - len(some) :] = some
-        return admitted
+    Parameters
+    ----------
+    ranked : ndarray of shape (s, m)
+    lost : ndarray of int
+        Components that are none of them.
+    cells_of : callable
+        Returns the cells of a component in the order in which it is to have a place there.
+    """
+    found = ranked.copy()
+    present = np.bincount(found.ravel())
+    for component in lost.tolist():
+        for cell in cells_of(component):
+            others = np.flatnonzero(present[found[cell]] > 1)
+            if len(others):
+                present[found[cell, others[-1]]] -= 1
+                found[cell, others[-1]] = component
+                present = np.append(present, np.zeros(max(0, component + 1 - len(present)), int))
+                present[component] = 1
+                break
+    return found
 
 
 def _at_anchors(cells: Cells, kernel: Kernel) -> Iterator[tuple[int, Array]]:

@@ -26,7 +26,7 @@ def nested_clusters(z: Array, weights: Array | None, count: int, random: Any) ->
     regions = nearest(z, centers)[:, 0]
     rows = np.bincount(regions, minlength=len(centers))
     shares: Array = np.bincount(regions, weights, len(centers)).astype(np.float64)
-    counts = np.maximum(apportioned(count, shares, rows), 1)
+    counts = 1 + apportioned(count - len(centers), shares, np.maximum(rows - 1, 0))
     points = list[Array]()
     for region, wanted in enumerate(counts.tolist()):
         own = regions == region
@@ -62,8 +62,9 @@ def _centres(z: Array, weights: Array | None, count: int, random: Any) -> Array:
 def apportioned(k: int, shares: Array, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return how many of k things each place gets, in proportion to its share.
 
-    None gets more than it has rows, of which there are k or more in all.
+    None gets more than it has rows; if there are fewer than k rows in all, each is one.
     """
+    k = min(k, int(rows.sum()))
     quotas = k * shares / shares.sum()
     counts: NDArray[np.intp] = np.minimum(np.floor(quotas).astype(np.intp), rows)
     while (left := k - int(counts.sum())) > 0:

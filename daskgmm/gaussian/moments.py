@@ -49,8 +49,8 @@ class Moments:
         :math:`\sum_{nk} w_n \gamma_{nk} \operatorname{tr} P_{nk}`, P the precision of what row n
         has, if rows miss values.
     left_out : ndarray of shape (2,), or None
-        Of a truncated mixture: what candidates leave out of the log densities of some rows, summed
-        with their weights in nats, and the sum of these weights.
+        Of a truncated mixture: what candidates leave out of the log densities of rows, summed with
+        their weights in nats as some of them tell, and the sum of the weights.
     """
 
     sums: Array

@@ -310,8 +310,8 @@ class GaussianMixture(MixtureEstimator):
         found = left_out_of(self)
         if found is None:
             raise AttributeError(
-                "left_out_ is of a fit with n_candidates; this mixture has none. All components "
-                "are seen by each row."
+                "left_out_ is measured by fits with n_candidates, and nothing was measured for "
+                "this mixture."
             )
         return found
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, plan, save_model
+from daskgmm.em.cells import admitted
 from daskgmm.em.checkpoints.checkpoint import RECORDS
 from daskgmm.em.checkpoints.packing import pack, unpack
 from daskgmm.em.events import Iterated, PassEnded
@@ -97,20 +98,25 @@ def test_what_was_interrupted_goes_on_with_its_cells(tmp_path):
     assert next(event.iteration for event in passes if isinstance(event, Iterated)) == 3
 
 
-def test_candidates_are_chosen_anew_where_that_gains(monkeypatch):
-    """Candidates that are wrong at first are those of the components after a renewal."""
+@pytest.fixture
+def wrong_at_first(monkeypatch):
+    """Starts have the candidates of other components."""
     from daskgmm.em import cells as made
     from daskgmm.em.starts import nested
 
     def wrong(cells, sample, model, parameters, n_candidates):
         found = made.with_candidates(cells, sample, model, parameters, n_candidates)
-        moved = np.sort((found.candidates + 7) % K, axis=1)
-        return replace(found, candidates=moved)
+        return replace(found, candidates=np.sort((found.candidates + 7) % K, axis=1))
 
     monkeypatch.setattr(nested, "with_candidates", wrong)
+
+
+@pytest.mark.slow
+def test_candidates_are_chosen_anew_where_that_gains(wrong_at_first):
+    """Candidates that are wrong at first are those of the components after a renewal."""
     passes = []
     mixture = GaussianMixture(**{**SETTINGS, "max_iter": 300, "tol": 1e-2})
-    mixture.fit(X, listen=lambda event: passes.append(event))
+    mixture.fit(X[:2500], listen=lambda event: passes.append(event))
     surveys = [each for each in passes if isinstance(each, PassEnded) and each.name == "survey"]
     assert len(surveys) >= 3  # the first pass, one renewal that gained, and one that did not
     jumps = np.diff(mixture.lower_bounds_)
@@ -138,7 +144,7 @@ def test_no_renewal_lowers_the_bound(monkeypatch):
 
 
 REFUSED = {
-    "no fewer": ({"n_candidates": K}, "not fewer than n_components=40"),
+    "no fewer": ({"n_candidates": K}, "no more components, n_components=40"),
     "noise": ({"noise": True}, "noise and tails need all components"),
     "tails": ({"tails": "t"}, "noise and tails need all components"),
     "gaps": ({"missing": "marginalise"}, "rows that miss values are in no cell"),
@@ -146,8 +152,8 @@ REFUSED = {
     "float32": ({"precision": "float32"}, "precision='float32' needs all components"),
     "warm": ({"warm_start": True}, "goes on from a fit whose cells are not kept"),
     "another start": ({"init_params": "random"}, "starts are clusters within regions"),
-    "some means": ({"means_init": MEANS}, "some are given, and not all"),
-    "a small sample": ({"sample_rows": 10}, "a start of 40 components needs as many rows"),
+    "some means": ({"means_init": MEANS}, "given together, or none"),
+    "a small sample": ({"sample_rows": 10}, "needs a sample of as many rows"),
 }
 
 
@@ -175,7 +181,7 @@ def test_a_bayesian_mixture_has_no_candidates():
 def test_fits_without_candidates_leave_nothing_out():
     mixture = GaussianMixture(2).fit(X[:100])
     assert np.isnan(mixture.history_["left_out"]).all()
-    with pytest.raises(AttributeError, match="left_out_ is of a fit with n_candidates"):
+    with pytest.raises(AttributeError, match="nothing was measured"):
         _ = mixture.left_out_
 
 
@@ -243,7 +249,66 @@ def test_another_number_of_candidates_is_another_fit(tmp_path):
         GaussianMixture(**{**SETTINGS, "n_candidates": 12}).fit(X, checkpoint=tmp_path / "c")
 
 
-def test_more_components_than_places_stay_candidates_somewhere():
-    """Components of hardly any weight are not lost: each is a candidate at its own anchor."""
-    mixture = GaussianMixture(**{**SETTINGS, "n_candidates": 1}).fit(X)
-    assert (mixture.weights_ > 0).sum() >= K - 2
+HARD = {
+    "one outlier": (lambda x: np.vstack([x[:2000], [[50.0] * D]]), {"n_components": 25}),
+    "heavy tails": (lambda x: RNG.standard_t(2, size=(3000, D)), {"n_components": 100}),
+    "few rows": (lambda x: x[:600], {"n_components": 100}),
+    "one candidate": (lambda x: x, {"n_candidates": 1}),
+    "two candidates": (lambda x: x[:3000], {"n_components": 300, "n_candidates": 2}),
+    "a small sample": (lambda x: x[:6000], {"n_components": 60, "sample_rows": 200}),
+    "few distinct rows": (lambda x: np.repeat(x[:40], 100, axis=0), {"n_components": 60}),
+    "as many rows as components": (lambda x: x[:41], {}),
+    "equal rows": (lambda x: np.ones((200, 2)), {"n_components": 12, "n_candidates": 4}),
+}
+
+
+@pytest.mark.parametrize("what", HARD)
+def test_starts_of_hard_rows_lose_no_component(what):
+    """The bound is that of a mixture from the first pass on, and never falls."""
+    rows, changed = HARD[what]
+    x, settings = rows(X), {**SETTINGS, "max_iter": 5, "covariance_type": "spherical", **changed}
+    bounds = np.array(GaussianMixture(**settings).fit(x).lower_bounds_)
+    assert bounds[0] > -200
+    assert (np.diff(bounds) >= -1e-9).all()
+
+
+@pytest.mark.parametrize(("k", "m", "n"), [(300, 2, 3000), (200, 4, 4000), (30, 1, 3000)])
+def test_each_component_is_a_candidate_somewhere(k, m, n, tmp_path):
+    settings = {"n_candidates": m, "random_state": 0, "covariance_type": "spherical"}
+    with pytest.raises(Stop):
+        GaussianMixture(k, **settings).fit(X[:n], checkpoint=tmp_path / "c", listen=stop_after(1))
+    state = unpack(json.loads((tmp_path / "c").read_text())["state"], RECORDS)
+    dead = np.flatnonzero(state.current.step.parameters.weights == 0)
+    somewhere = set(state.current.cells.candidates.ravel())
+    assert somewhere | set(dead) == set(range(k))
+    assert len(dead) <= k // 20
+
+
+def test_lost_components_take_places_of_those_that_have_others():
+    ranked = np.array([[0, 1, 2], [1, 2, 0], [2, 1, 0]])
+    found = admitted(ranked, np.array([3, 4]), lambda component: np.array([component - 3, 2]))
+    assert found[0].tolist() == [0, 1, 3]
+    assert found[1].tolist() == [1, 2, 4]
+    assert set(found.ravel()) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.slow
+def test_more_iterations_go_on_where_max_iter_ended_at_convergence(wrong_at_first, tmp_path):
+    """Candidates are chosen anew there as well, as in a fit that was never ended."""
+    settings, events, x = {**SETTINGS, "tol": 1e-2}, [], X[:2500]
+    whole = GaussianMixture(**{**settings, "max_iter": 300}).fit(x, listen=events.append)
+    surveys = [i for i, e in enumerate(events) if isinstance(e, PassEnded) and e.name == "survey"]
+    done = sum(isinstance(each, Iterated) for each in events[: surveys[1]])
+    path = tmp_path / "c"
+    ended = GaussianMixture(**{**settings, "max_iter": done + 1}).fit(x, checkpoint=path)
+    assert ended.converged_
+    assert ended.n_iter_ < whole.n_iter_
+    again = GaussianMixture(**{**settings, "max_iter": 300}).fit(x, checkpoint=path)
+    assert again.lower_bounds_ == whole.lower_bounds_
+    assert again.means_.tobytes() == whole.means_.tobytes()
+
+
+def test_patterns_of_weights_hide_nothing_that_is_left_out():
+    weights = np.where(np.arange(N) % 2, 1.0, 0.0)
+    mixture = GaussianMixture(**{**SETTINGS, "max_iter": 3}).fit(X, sample_weight=weights)
+    assert mixture.left_out_ >= 0

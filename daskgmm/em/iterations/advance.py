@@ -93,7 +93,9 @@ def _accelerated(
         if not bound >= before:
             return replace(_rejected(fit, evaluated, before), search=Search(fit.step.parameters))
         search = Search(parameters)
-    if step.empty and evaluated.is_free and not fit.revived and search.kind == "em":
+    # Those of a truncated mixture are candidates where the rows of others are not.
+    revivable = evaluated.is_free and not fit.revived and fit.cells is None
+    if step.empty and revivable and search.kind == "em":
         return _revived(fit, evaluated, settings, before)
     if not _is_regular(step, parameters):
         # No exact M-step, so no gradient: plain EM until it is one again.

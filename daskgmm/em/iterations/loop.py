@@ -36,7 +36,11 @@ def iterate(
     """
     listen = rows.listen
     listen(Started(initialisation))
-    fit = begin
+    # One that had converged when `max_iter` ended it goes on with other candidates, if it has some.
+    fit = renewed(rows, begin, settings, initialisation) if begin.converged else begin
+    if fit is not begin:
+        keep(fit)
+        listen(fit.iterations[-1])
     while not fit.ended(settings.max_iter):
         before, told = fit.lower_bound if fit.iterations else bound, len(fit.iterations)
         (evaluated,) = evaluate(rows, [fit], [settings])

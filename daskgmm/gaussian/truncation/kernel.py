@@ -26,7 +26,7 @@ from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.pooling import pools
 from daskgmm.gaussian.truncation.cells import Cells
-from daskgmm.gaussian.truncation.short_cells import ShortCells
+from daskgmm.gaussian.truncation.short_cells import ShortCells, short_rows
 
 POOL_BYTES = 64 << 20
 """Rows that are collected before they are sorted by cell: the more, the longer the products."""
@@ -34,6 +34,9 @@ POOL_BYTES = 64 << 20
 COMPARED_COST = 0.05
 """Part of the operations of a pass that go into rows under all components, which tell what the
 others leave out."""
+
+LEAST_COMPARED = 1_000
+"""Rows of a pool that are compared at least, or all."""
 
 COMPARED_ROWS = 64
 """Rows that are compared at once: their densities under 10,000 components are 5 MB."""
@@ -124,9 +127,13 @@ class CellSums:
             self._add_cell(int(cell), x[rows], None if weights is None else weights[rows])
         self._weight += len(x) if pool.weights is None else float(pool.weights.sum())
         self._rows += len(x)
-        compared = slice(0, len(x), self._kernel.compared_every)
-        own = np.ones(len(places[compared])) if pool.weights is None else pool.weights[compared]
-        self._left_out += left_out(self._kernel, pool.x[compared], own, places[compared])
+        own = np.ones(len(x)) if pool.weights is None else pool.weights
+        compared = compared_rows(own, self._kernel.compared_every)
+        parts = pool.x[compared], own[compared], places[compared]
+        missed, weight = left_out(self._kernel, *parts)
+        # As many rows are compared of a small pool as of a large one: each stands for its own.
+        whole = float(own.sum())
+        self._left_out += [missed * whole / weight if weight else 0.0, whole]
 
     def _add_cell(self, cell: int, x: Array, weights: Array | None) -> None:
         candidates = self._kernel.cells.candidates[cell]
@@ -156,6 +163,20 @@ class CellSums:
             self._rows,
             left_out=self._left_out,
         )
+
+
+def compared_rows(weights: Array, every: int) -> NDArray[np.intp]:
+    """Return rows that are seen under all components: one of each `every` that have a weight.
+
+    Of a small pool there are more, as most of what is left out is that of few rows. Each is drawn,
+    so that no pattern of the rows is met: by a seed, for the same bits.
+    """
+    weighed = np.flatnonzero(weights)
+    every = max(1, min(every, len(weighed) // LEAST_COMPARED))
+    first = np.arange(0, len(weighed), every)
+    drawn = first + np.random.default_rng(len(weighed)).integers(0, every, len(first))
+    compared: NDArray[np.intp] = weighed[np.minimum(drawn, len(weighed) - 1)]
+    return compared
 
 
 def left_out(kernel: TruncatedKernel, x: Array, weights: Array, places: NDArray[np.intp]) -> Array:
@@ -188,10 +209,12 @@ def pool_rows(d: int) -> int:
     return max(256, POOL_BYTES // (8 * d))
 
 
-def task_nbytes(p: int, k: int, d: int, m: int) -> int:
-    """Return the most bytes that the cells of a batch take beside its rows.
+def task_nbytes(p: int, k: int, d: int, m: int, n: int | None = None) -> int:
+    """Return the most bytes that the cells of a batch of n rows at most take beside these.
 
     The pool, its rows in units of the cells, those of a region, and in the order of the cells; the
-    sums; parameters and moments of a cell.
+    sums; parameters, moments and buffers of a cell.
     """
-    return 8 * (pool_rows(d) * (4 * d + 6) + 2 * k * p + 6 * m * p)
+    short = short_rows(p) * (p + m + 2 * d)
+    rows = pool_rows(d) if n is None else min(n, pool_rows(d))
+    return 8 * (rows * (4 * d + 6) + 2 * k * p + 6 * m * p + short)

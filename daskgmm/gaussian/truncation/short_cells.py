@@ -13,19 +13,28 @@ MOST_ROWS = 512
 """Rows of a cell up to which a call of a back end, 0.3 ms and more, is the larger part."""
 
 
+SHORT_BYTES, LEAST_ROWS = 8 << 20, 32
+"""Bytes of the statistics of a short cell, and rows that it may have whatever these are."""
+
+
+def short_rows(p: int) -> int:
+    """Return the most rows of a short cell, of p statistics each."""
+    return max(LEAST_ROWS, min(MOST_ROWS, SHORT_BYTES // (8 * p)))
+
+
 class ShortCells:
     """The sums of short cells under a natural kernel; buffers are shared by all of them."""
 
     def __init__(self, kernel: NaturalKernel) -> None:
         p, _, d = kernel.shape
-        self._kernel = kernel
-        self._rows = np.empty((d + d // 2, MOST_ROWS))
-        self._features = np.empty((p, MOST_ROWS))
-        self._vectors = np.empty((2, MOST_ROWS))
+        self._kernel, self._most = kernel, short_rows(p)
+        self._rows = np.empty((d + d // 2, self._most))
+        self._features = np.empty((p, self._most))
+        self._vectors = np.empty((2, self._most))
 
     def takes(self, rows: int) -> bool:
         """Return whether a cell of so many rows is short."""
-        return rows <= MOST_ROWS
+        return rows <= self._most
 
     def sums(
         self, candidates: NDArray[np.int64], x: Array, weights: Array | None

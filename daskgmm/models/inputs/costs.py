@@ -145,7 +145,7 @@ def plan_of(
         maps=settings.is_mapped,
         drops=settings.drop_missing,
         patterns_nbytes=patterns_nbytes(settings, d),
-        cells_nbytes=cells_nbytes(settings, d),
+        cells_nbytes=cells_nbytes(settings, d, n),
         noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
         precision=settings.precision,
@@ -165,12 +165,12 @@ def patterns_nbytes(settings: Settings, d: int) -> int:
     return pool_nbytes(d) + task_nbytes(settings.n_components, d)
 
 
-def cells_nbytes(settings: Settings, d: int) -> int:
-    """Return the bytes that sorting rows by their cells takes; 0 without candidates."""
+def cells_nbytes(settings: Settings, d: int, n: int | None) -> int:
+    """Return the bytes that sorting n rows by their cells takes; 0 without candidates."""
     if settings.n_candidates is None:
         return 0
     sizes = settings.n_statistics(d), settings.n_components, settings.n_features(d)
-    return cells_task_nbytes(*sizes, settings.n_candidates)
+    return cells_task_nbytes(*sizes, settings.n_candidates, n)
 
 
 def noise_nbytes(data: Dataset, k: int, d: int) -> int:

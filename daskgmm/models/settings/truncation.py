@@ -33,10 +33,11 @@ def _whole(mixture: Any, settings: Settings, noisy: bool) -> str | None:
     """Return why rows have to see all components; None if candidates are enough."""
     k, m = settings.n_components, settings.n_candidates
     if m is not None and m >= k:
-        return f"they are not fewer than n_components={k}"
+        return f"there are no more components, n_components={k}"
     if settings.sample_rows is not None and settings.sample_rows < k:
         return (
-            f"a start of {k} components needs as many rows, and sample_rows={settings.sample_rows}"
+            f"a start of {k} components needs a sample of as many rows, and there is "
+            f"sample_rows={settings.sample_rows}"
         )
     if isinstance(STRUCTURES[settings.structure], LowRankStructure):
         return f"covariance_type={mixture.covariance_type!r} has moments of its own for each row"
@@ -53,20 +54,25 @@ def _whole(mixture: Any, settings: Settings, noisy: bool) -> str | None:
     if mixture.warm_start:
         return "warm_start=True goes on from a fit whose cells are not kept"
     if settings.init_params != "kmeans":
-        return f"starts are clusters within regions, and init_params={settings.init_params!r}"
+        return (
+            "starts are clusters within regions, which is another way than "
+            f"init_params={settings.init_params!r}"
+        )
     given = [mixture.weights_init, mixture.means_init, mixture.precisions_init]
     if any(each is None for each in given) and any(each is not None for each in given):
-        return "of weights_init, means_init and precisions_init some are given, and not all"
+        return "weights_init, means_init and precisions_init have to be given together, or none"
     return None
 
 
 def left_out_of(mixture: Any) -> float | None:
     """Return what candidates leave out of log densities, in nats per row; None without any.
 
-    It is of the last pass that compared rows.
+    It is of the last pass whose step was accepted.
     """
-    told = (getattr(mixture, "history_", None) or {}).get("left_out", ())
-    known = [float(each) for each in told if each is not None and not math.isnan(each)]
+    history = getattr(mixture, "history_", None) or {}
+    told = zip(history.get("left_out", ()), history.get("accepted", ()), strict=False)
+    known = [float(each) for each, accepted in told if accepted and each is not None]
+    known = [each for each in known if not math.isnan(each)]
     return known[-1] if known else None
 
 
@@ -75,5 +81,6 @@ def left_out_in_words(mixture: Any) -> str | None:
     missed = left_out_of(mixture)
     if missed is None:
         return None
-    of = f"{mixture.n_candidates} of {mixture.n_components} for each row"
+    m = "some" if mixture.n_candidates is None else mixture.n_candidates
+    of = f"{m} of {mixture.n_components} for each row"
     return f"{of}, which leaves out {missed:.1e} nats per row"
