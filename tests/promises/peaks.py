@@ -44,7 +44,8 @@ def peak(path, k, kind=GaussianMixture, given=None, *, started=spawned, **settin
         Client(cluster) as client,
     ):
         planned = plan(path, k, **planned_for, **given).worker_nbytes
-        settings |= {"max_iter": 2, "tol": 0.0, "random_state": 0, "init_params": "k-means++"}
+        settings = {"init_params": "k-means++", **settings}
+        settings |= {"max_iter": 2, "tol": 0.0, "random_state": 0}
         kind(k, **settings).fit(path, **given)
         (found,) = client.run(peak_memory).values()
     return found, planned
