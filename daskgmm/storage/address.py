@@ -32,8 +32,8 @@ MAKE_ROOM = "{what}: {remedy}, or choose another place. What was there before is
 """Advice on a file that is written aside and moved into its place, for a `Shortage`."""
 
 MAY_WRITE = (
-    "See to it that you may write there (--storage-option, or the environment, has the "
-    "credentials), or choose another place."
+    "Check the address, and that you may write there (--storage-option, or the environment, has "
+    "the credentials), or choose another place."
 )
 
 TRIED = b"daskgmm"

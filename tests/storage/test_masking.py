@@ -14,6 +14,7 @@ from daskgmm import (
     open_labelled,
     open_parquet,
 )
+from daskgmm.errors import DaskGMMError
 from daskgmm.storage.masking import described, harmless, shown
 
 OPTIONS = {
@@ -193,7 +194,7 @@ fsspec.register_implementation("late", Late, clobber=True)
 def failure(call, mixture, url):
     try:
         call(mixture, url, {"key": SECRET})
-    except PermissionError as error:
+    except (PermissionError, DaskGMMError) as error:
         return error
     return None
 
