@@ -49,6 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    body = None
 
     def do_GET(self):
         if self.server.gone:
@@ -61,16 +62,19 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(*self.passed_on())
 
-    do_HEAD = do_GET
+    do_HEAD = do_DELETE = do_GET
 
     def do_PUT(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.do_GET()
+        self.body = None
+
+    do_POST = do_PUT
 
     def passed_on(self):
         upstream = HTTPConnection(self.server.upstream, timeout=30)
         with contextlib.closing(upstream):
-            upstream.request(self.command, self.path, headers=dict(self.headers))
+            upstream.request(self.command, self.path, self.body, dict(self.headers))
             found = upstream.getresponse()
             return found.status, dict(found.headers), found.read()
 
