@@ -24,7 +24,7 @@ from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.truncation.anchors import grouped
 from daskgmm.gaussian.truncation.cells import Cells
-from daskgmm.gaussian.truncation.kernel import WholeKernel
+from daskgmm.gaussian.truncation.kernel import WholeKernel, evaluated
 
 SPREAD = 64
 """Candidates of a cell over the components that are at home in it. 128 candidates of 1,000
@@ -116,14 +116,13 @@ def admitted(
         Returns the cells of a component in the order in which it is to have a place there.
     """
     found = ranked.copy()
-    present = np.bincount(found.ravel())
+    present = np.bincount(found.ravel(), minlength=1 + lost.max(initial=-1))
     for component in lost.tolist():
         for cell in cells_of(component):
             others = np.flatnonzero(present[found[cell]] > 1)
             if len(others):
                 present[found[cell, others[-1]]] -= 1
                 found[cell, others[-1]] = component
-                present = np.append(present, np.zeros(max(0, component + 1 - len(present)), int))
                 present[component] = 1
                 break
     return found
@@ -132,13 +131,8 @@ def admitted(
 def _at_anchors(cells: Cells, kernel: Kernel) -> Iterator[tuple[int, Array]]:
     """Yield the number of each cell and the log densities (k,) of components at its anchor."""
     points = cells.origin + cells.scales * cells.anchors.points
-    with kernel.workspace(TILE_ROWS) as work:
-        for first in range(0, len(points), TILE_ROWS):
-            part = points[first : first + TILE_ROWS]
-            tile = kernel.bind(work, len(part))
-            np.subtract(part.T, kernel.center[:, None], out=tile.rows)
-            tile.log_joint()
-            yield from enumerate(tile.joint.T.copy(), first)
+    for cells_of_tile, tile in evaluated(kernel, points, TILE_ROWS):
+        yield from enumerate(tile.joint.T.copy(), cells_of_tile.start)
 
 
 def thinned(sample: Sample, most: int) -> tuple[Array, Array | None]:
@@ -151,12 +145,7 @@ def thinned(sample: Sample, most: int) -> tuple[Array, Array | None]:
 def _masses(kernel: Kernel, x: Array, weights: Array) -> Array:
     """Return the weight that each component of a kernel has of rows, (k,)."""
     masses = np.zeros(kernel.shape[1])
-    with kernel.workspace(TILE_ROWS) as work:
-        for first in range(0, len(x), TILE_ROWS):
-            rows = slice(first, first + TILE_ROWS)
-            tile = kernel.bind(work, len(x[rows]))
-            np.subtract(x[rows].T, kernel.center[:, None], out=tile.rows)
-            tile.log_joint()
-            exponentiate(tile.joint, tile.maximum, tile.total)
-            masses += tile.joint @ (weights[rows] / tile.total)
+    for rows, tile in evaluated(kernel, x, TILE_ROWS):
+        exponentiate(tile.joint, tile.maximum, tile.total)
+        masses += tile.joint @ (weights[rows] / tile.total)
     return masses

@@ -207,7 +207,7 @@ class GaussianMixture(MixtureEstimator):
     left_out_ : float
         Only with `n_candidates`: by how much the mean log-likelihood of rows under all components
         is more than under their candidates, in nats per row, as the rows tell that the last pass
-        compared (one of 10 k / m).
+        compared (one of 10 k / m, 1,000 at least).
     coordinates_ : Coordinates or None
         The map from columns to what the mixture is fitted in, of `standardise` and `pca`.
     fitted_on_ : dict

@@ -191,17 +191,23 @@ def left_out(kernel: TruncatedKernel, x: Array, weights: Array, places: NDArray[
         Cells of the rows.
     """
     total, whole = 0.0, kernel.whole
-    with whole.workspace(COMPARED_ROWS) as work:
-        for first in range(0, len(x), COMPARED_ROWS):
-            rows = slice(first, first + COMPARED_ROWS)
-            tile = whole.bind(work, len(x[rows]))
-            np.subtract(x[rows].T, whole.center[:, None], out=tile.rows)
-            tile.log_joint()
-            own = np.take_along_axis(tile.joint, kernel.cells.candidates[places[rows]].T, axis=0)
-            with np.errstate(invalid="ignore"):
-                missed = logsumexp(tile.joint, axis=0) - logsumexp(own, axis=0)
-            total += float(weights[rows] @ np.maximum(missed, 0.0))
+    for rows, tile in evaluated(whole, x, COMPARED_ROWS):
+        own = np.take_along_axis(tile.joint, kernel.cells.candidates[places[rows]].T, axis=0)
+        with np.errstate(invalid="ignore"):
+            missed = logsumexp(tile.joint, axis=0) - logsumexp(own, axis=0)
+        total += float(weights[rows] @ np.maximum(missed, 0.0))
     return np.array([total, weights.sum()])
+
+
+def evaluated(kernel: Kernel, x: Array, most: int) -> Iterator[tuple[slice, Tile]]:
+    """Yield at most so many of the rows x (n, d) at once, with a tile of their log densities."""
+    with kernel.workspace(most) as work:
+        for first in range(0, len(x), most):
+            rows = slice(first, first + most)
+            tile = kernel.bind(work, len(x[rows]))
+            np.subtract(x[rows].T, kernel.center[:, None], out=tile.rows)
+            tile.log_joint()
+            yield rows, tile
 
 
 def pool_rows(d: int) -> int:
