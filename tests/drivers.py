@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 
 from distributed.utils import get_mp_context
 
+from tests.waiting import LONGEST
+
 
 class Driver(AbstractContextManager):
     """A function in a process of its own, with the lines that it prints as `stdout`."""
@@ -22,7 +24,7 @@ class Driver(AbstractContextManager):
         """Send a signal to the process."""
         os.kill(self._process.pid, number)
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=LONGEST):
         """Wait until the process has ended; return its exit code, None if it goes on."""
         self._process.join(seconds)
         return self._process.exitcode

@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster
 
 from daskgmm.models.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT
+from tests.waiting import LONGEST
 
 pytestmark = pytest.mark.slow
 
@@ -93,13 +94,13 @@ def shell(*arguments):
 
 def shell_ends(*arguments):
     with shell(*arguments) as running:
-        running.communicate(timeout=60)
+        running.communicate(timeout=LONGEST)
     return running.returncode
 
 
 def test_a_cluster_that_is_started_and_ended(queue, call):
     with shell(*SLURM) as running:
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=LONGEST)
     assert running.returncode == 0, said
     assert "waiting for a worker of the slurm cluster" in said
     assert (queue / "cancelled").read_text() == (queue / "jobs").read_text()
@@ -112,7 +113,7 @@ def test_sigterm_ends_the_cluster_too(queue):
         while "iteration 1 " not in (line := running.stderr.readline()):
             assert line
         running.send_signal(signal.SIGTERM)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=LONGEST)
     assert running.returncode == 130, said
     assert (queue / "cancelled").read_text() == (queue / "jobs").read_text()
     assert not (queue / "m.json").exists()
@@ -187,7 +188,7 @@ def test_interrupted_while_it_waits(queue):
         while "waiting for a worker" not in (line := running.stderr.readline()):
             assert line
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=LONGEST)
     assert running.returncode == 130, said
     assert "fit.ckpt holds the fit so far" in said
 

@@ -12,6 +12,7 @@ import zarr
 from daskgmm.models import gaussian_mixture
 from daskgmm.models.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT, clusters, filled_up_at, write_zarr
+from tests.waiting import LONGEST
 
 FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")
 
@@ -341,7 +342,7 @@ def test_interrupted(folder, how):
         while not process.stderr.readline().startswith("iteration"):
             assert process.poll() is None
         process.send_signal(how)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=LONGEST)
     assert process.returncode == 130
     assert stdout == ""
     assert stderr.splitlines()[-1].startswith("Interrupted; no model was written. With --check")
@@ -392,6 +393,6 @@ def test_interrupted_while_modules_are_imported(folder, command, how):
     with subprocess.Popen(program, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout.readline() == "importing\n"
         process.send_signal(how)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=LONGEST)
     assert (process.returncode, said) == (130, "Interrupted; nothing was written.\n")
     assert entries(folder) == before

@@ -8,6 +8,7 @@ import pytest
 from daskgmm import plan
 from daskgmm.version import __version__
 from tests.cli.data import ENVIRONMENT
+from tests.waiting import LONGEST
 
 FIT = ("fit", "none.zarr/rows", "-k", 3, "-o", "m.json")
 SWEEP = ("sweep", "none.zarr/rows", "-k", "2-3", "-o", "m.json")
@@ -100,7 +101,7 @@ def test_a_plan_refuses_what_a_fit_refuses_before_it_reads(folder, call, model, 
 def test_the_package_is_a_program(module):
     done = subprocess.run(
         [sys.executable, "-m", module, "--version"],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True,
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=LONGEST, check=True,
     )  # fmt: skip
     assert done.stdout == f"daskgmm, version {__version__}\n"
 
@@ -128,8 +129,8 @@ def test_an_interruption_at_the_very_end_is_no_traceback():
         "run()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=15,
-        check=False,
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=LONGEST, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (130, "")
     assert done.stdout == f"daskgmm, version {__version__}\n"

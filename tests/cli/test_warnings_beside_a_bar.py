@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.waiting import LONGEST
+
 pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
 
 WIDTH = 200
@@ -37,7 +39,7 @@ def on_a_terminal(*arguments):
         pass
     finally:
         os.close(main)
-    assert running.wait(60) == 0, written
+    assert running.wait(LONGEST) == 0, written
     return written.decode()
 
 

@@ -18,6 +18,7 @@ from daskgmm.errors import SettingError
 from daskgmm.live import showing
 from daskgmm.live.watching import Watching
 from daskgmm.progress import Forecast
+from tests.waiting import LONGEST
 
 X = np.random.default_rng(0).normal(size=(500, 2)) + 9.0 * (np.arange(500) % 2)[:, None]
 
@@ -223,7 +224,7 @@ def test_ipython_is_not_imported():
         "m = GaussianMixture(1).fit(np.arange(9.0)[:, None], progress=True); m._repr_html_()\n"
         "assert 'IPython' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ), timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ), timeout=LONGEST)
 
 
 def test_it_changes_no_bit(cell):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from tests.cli.data import ENVIRONMENT
+from tests.waiting import LONGEST
 
 LACKING = """
 import sys
@@ -52,12 +53,12 @@ def process(module, *arguments, changed=""):
 
 
 @contextmanager
-def worker(client, changed="", seconds=60):
+def worker(client, changed=""):
     """Run a worker of one thread, and wait until the scheduler knows it; yield its process."""
     known = len(client.scheduler_info(n_workers=-1)["workers"])
     address = client.scheduler.address
     options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--no-dashboard"]
     options += ["--host", "127.0.0.1"]
     with process("distributed.cli.dask_worker", address, *options, changed=changed) as started:
-        client.wait_for_workers(known + 1, timeout=seconds)
+        client.wait_for_workers(known + 1, timeout=LONGEST)
         yield started

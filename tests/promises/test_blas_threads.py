@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, blas, sweep
 from daskgmm.blas import one_blas_thread
+from tests.waiting import LONGEST
 
 X = np.concatenate([np.random.default_rng(i).normal(3 * i, size=(300, 3)) for i in range(2)])
 
@@ -61,12 +62,12 @@ def test_the_last_to_leave_may_be_another_thread_than_the_first_to_enter(two):
     def stay():
         with one_blas_thread():
             entered.set()
-            may_leave.wait(10)
+            may_leave.wait(LONGEST)
 
     other = threading.Thread(target=stay)
     with one_blas_thread():
         other.start()
-        assert entered.wait(10)
+        assert entered.wait(LONGEST)
     assert threads() == {1}
     may_leave.set()
     other.join(10)
@@ -82,7 +83,7 @@ def limited():
 def test_a_forked_process_limits_its_own(two):
     assert limited() == {1}
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(limited).get(timeout=20) == {1}
+        assert pool.apply_async(limited).get(timeout=LONGEST) == {1}
 
 
 def limited_and_left():
@@ -92,7 +93,7 @@ def limited_and_left():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_process_forked_in_the_context_begins_outside_of_it(two):
     with one_blas_thread(), multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply_async(limited_and_left).get(timeout=20) == ({1}, {2})
+        assert pool.apply_async(limited_and_left).get(timeout=LONGEST) == ({1}, {2})
     assert threads() == {2}
 
 
@@ -103,17 +104,17 @@ def test_a_process_forked_while_another_thread_enters_is_not_locked(two, monkeyp
 
     def slowly(state):
         entering.set()
-        may_enter.wait(20)
+        may_enter.wait(LONGEST)
         set_limit(state)
 
     monkeypatch.setattr(blas, "_set", slowly)
     other = threading.Thread(target=limited)
     other.start()
     try:
-        assert entering.wait(10)
+        assert entering.wait(LONGEST)
         monkeypatch.setattr(blas, "_set", set_limit)
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            assert pool.apply_async(limited_and_left).get(timeout=20) == ({1}, {2})
+            assert pool.apply_async(limited_and_left).get(timeout=LONGEST) == ({1}, {2})
     finally:
         may_enter.set()
         other.join(20)

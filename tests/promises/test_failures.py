@@ -27,6 +27,7 @@ from daskgmm.rows.opening import as_rows
 from tests.clusters import two_workers
 from tests.promises.slow import SETTINGS, bits, slowed
 from tests.promises.stores import FailsTwice, NeverWorks, Unsendable
+from tests.waiting import LONGEST
 
 pytestmark = [
     pytest.mark.slow,
@@ -54,7 +55,7 @@ def read_again_soon():
     retries.FIRST_WAIT = 0.01
 
 
-def until(condition, seconds=15):
+def until(condition, seconds=LONGEST):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
@@ -256,8 +257,8 @@ def test_a_scheduler_that_dies_is_an_error(stored, tmp_path):
         ],
         stderr=subprocess.DEVNULL,
     ) as scheduler:
-        until(script.exists, 30)
-        with Client(scheduler_file=str(script), timeout=20) as client:
+        until(script.exists)
+        with Client(scheduler_file=str(script), timeout=LONGEST) as client:
             from distributed import Worker
 
             async def start():
@@ -318,7 +319,7 @@ def test_control_c(cluster, slow_store, tmp_path, where):
             until(lambda: cluster.scheduler.tasks)
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
-        assert process.wait(30) == 130
+        assert process.wait(LONGEST) == 130
     assert "Interrupted" in said
     assert "Traceback" not in said
     assert not (tmp_path / "m.json").exists()

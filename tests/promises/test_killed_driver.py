@@ -17,6 +17,7 @@ from tests.oracle.data import STRUCTURES, blobs
 from tests.promises.fit_with_checkpoint import fit_with_checkpoint
 from tests.promises.slow import ITERATIONS, SETTINGS, bits
 from tests.promises.stopping import Stop, stop_after
+from tests.waiting import LONGEST
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,7 +52,7 @@ def test_kill_the_driver_at_random_moments_and_resume(stored, quiet, tmp_path):
                 time.sleep(chance.uniform(0.0, longest))
                 process.send_signal(signal.SIGKILL)
                 kills += 1
-            if process.wait(60) == 0:
+            if process.wait(LONGEST) == 0:
                 ended += 1
                 assert pickle.loads((tmp_path / "bits.pkl").read_bytes()) == quiet
                 if is_to_go_on():  # it was faster than we: once more from the beginning

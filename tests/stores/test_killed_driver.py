@@ -10,6 +10,7 @@ from daskgmm import GaussianMixture
 from tests.drivers import Driver
 from tests.promises.slow import bits
 from tests.stores.fit_with_checkpoint import SETTINGS, fit_with_checkpoint
+from tests.waiting import LONGEST
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -27,7 +28,7 @@ def test_kill_the_driver_and_resume(options, url, here, tmp_path):
                     assert process.stdout.readline().startswith("Iterated")
                 process.send_signal(signal.SIGKILL)
             else:
-                assert process.wait(60) == 0
+                assert process.wait(LONGEST) == 0
     assert int(resumed[-1]) > 0
     alone = GaussianMixture(**SETTINGS).fit(url, storage_options=options)
     assert pickle.loads((tmp_path / "bits.pkl").read_bytes()) == bits(alone)

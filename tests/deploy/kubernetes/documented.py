@@ -6,6 +6,7 @@ import subprocess
 import yaml
 
 from tests.deploy.kubernetes.rendering import DEPLOY, kubectl
+from tests.waiting import LONGEST
 
 README = (DEPLOY / "README.md").read_text()
 
@@ -17,7 +18,7 @@ def secret(folder):
     (arguments,) = re.findall(r"^kubectl (create secret .*)$", README, re.MULTILINE)
     made = subprocess.run(
         [kubectl(), *arguments.split(), "--dry-run=client", "--output=yaml"],
-        cwd=folder, capture_output=True, text=True, check=True, timeout=60,
+        cwd=folder, capture_output=True, text=True, check=True, timeout=LONGEST,
     )  # fmt: skip
     return yaml.safe_load(made.stdout)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.waiting import LONGEST
+
 DEPLOY = Path(__file__).parents[3] / "deploy" / "kubernetes"
 OVERLAYS = sorted({folder.name for folder in (DEPLOY / "overlays").iterdir()} - {"policies"})
 """Those that have a cluster."""
@@ -34,7 +36,11 @@ def kubectl():
 def render(folder):
     """Return the documents of a folder with a kustomization."""
     rendered = subprocess.run(
-        [kubectl(), "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
+        [kubectl(), "kustomize", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST,
     )
     assert rendered.returncode == 0, rendered.stderr
     assert not rendered.stderr, rendered.stderr  # warnings of what is deprecated

@@ -16,6 +16,7 @@ from daskgmm.cli.exit_codes import INTERRUPTED, NOT_CONVERGED
 from tests.deploy.kubernetes.processes import ROOT
 from tests.deploy.kubernetes.rendering import JOBS, of_kind, overlay
 from tests.oracle.data import blobs
+from tests.waiting import LONGEST
 
 USAGE = 2
 KILLED = 137
@@ -43,7 +44,7 @@ def wrapped(request, pods_of):
 @pytest.mark.parametrize("code", [0, 1, USAGE, NOT_CONVERGED, INTERRUPTED, KILLED])
 def test_a_driver_that_has_not_converged_is_not_started_again(wrapped, code):
     """By the operator's job, whose pod starts whatever ends with another code than 0."""
-    ended = subprocess.run([*wrapped, "sh", "-c", f"exit {code}"], check=False, timeout=60)
+    ended = subprocess.run([*wrapped, "sh", "-c", f"exit {code}"], check=False, timeout=LONGEST)
     assert ended.returncode == (0 if code == NOT_CONVERGED else code)
 
 
@@ -52,7 +53,7 @@ def test_sigterm_reaches_what_process_1_started(wrapped, code):
     with first([*wrapped, sys.executable, "-c", ANSWERING, str(code)]) as process:
         assert process.stderr.readline() == "ready\n"
         terminate(process)
-        assert process.wait(30) == (0 if code == NOT_CONVERGED else code)
+        assert process.wait(LONGEST) == (0 if code == NOT_CONVERGED else code)
 
 
 def test_a_driver_that_ends_at_once_keeps_its_code(wrapped):
@@ -66,7 +67,7 @@ def test_a_driver_that_ends_at_once_keeps_its_code(wrapped):
             time.sleep(0.001 * (number % 5))
             with suppress(ProcessLookupError):
                 os.kill(shell, signal.SIGTERM)
-            assert process.wait(30) == 7
+            assert process.wait(LONGEST) == 7
 
 
 def test_sigterm_ends_a_fit_as_its_user_would(wrapped, tmp_path):
@@ -77,7 +78,7 @@ def test_sigterm_ends_a_fit_as_its_user_would(wrapped, tmp_path):
         while not process.stderr.readline().startswith("iteration"):
             assert process.poll() is None
         terminate(process)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=LONGEST)
     assert process.returncode == INTERRUPTED
     assert "c holds the fit so far. The same command resumes from there" in said
     assert not (tmp_path / "m.json").exists()
@@ -105,7 +106,7 @@ def _alone():
     alone = ["unshare", "--pid", "--fork", "--kill-child"]
     if shutil.which("unshare") is None:
         return []
-    tried = subprocess.run([*alone, "true"], capture_output=True, check=False, timeout=60)
+    tried = subprocess.run([*alone, "true"], capture_output=True, check=False, timeout=LONGEST)
     return [] if tried.returncode else alone
 
 

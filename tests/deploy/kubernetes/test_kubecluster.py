@@ -15,6 +15,7 @@ from daskgmm.cli import main
 from tests.deploy.command_lines import parsed
 from tests.deploy.kubernetes.rendering import DEPLOY, kubectl, overlay
 from tests.deploy.kubernetes.schemas import faults
+from tests.waiting import LONGEST
 
 library = pytest.importorskip(
     "dask_kubernetes.operator.kubecluster.kubecluster",
@@ -57,7 +58,7 @@ def folder(tmp_path, monkeypatch):
     shown = re.findall(r"^# +kubectl (kustomize .* > .*)$", OPTIONS.read_text(), re.MULTILINE)
     (command,) = [line.replace("deploy/kubernetes", str(DEPLOY)) for line in shown]
     line = f"{kubectl()} {command}"
-    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, timeout=LONGEST)
     monkeypatch.chdir(tmp_path)
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.deploy.kubernetes.documented import README
 from tests.deploy.kubernetes.pods import quantity
 from tests.deploy.kubernetes.rendering import DEPLOY, kubectl, of_kind, overlay
+from tests.waiting import LONGEST
 
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 TEXT = " ".join(README.split())
@@ -44,7 +45,7 @@ def test_kubectl_knows_what_is_waited_for(line):
     """It reads the condition before it asks the server, of which there is none."""
     words = shlex.split(line, comments=True)[1:]
     asked = [kubectl(), f"--server={NOBODY}", *words]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=LONGEST)
     assert done.returncode == 1
     assert "was refused" in done.stderr, done.stderr
 

@@ -17,6 +17,7 @@ from tests.deploy.kubernetes.restricted import breaches
 from tests.deploy.kubernetes.rows import K
 from tests.deploy.kubernetes.schemas import faults
 from tests.promises.slow import bits
+from tests.waiting import LONGEST
 
 TLS = DEPLOY.parent / "tls"
 _, SECTION = (TLS / "README.md").read_text().split("\n## Kubernetes\n")
@@ -35,7 +36,7 @@ def prepared(tmp_path_factory):
     dry = f'kubectl() {{ echo ---; {kubectl()} "$@" --dry-run=client --output=yaml; }}\n'
     made = subprocess.run(
         ["sh", "-ec", f"{dry}{SHELL}"],
-        cwd=folder, capture_output=True, text=True, check=True, timeout=60,
+        cwd=folder, capture_output=True, text=True, check=True, timeout=LONGEST,
     )  # fmt: skip
     _, *made = yaml.safe_load_all(made.stdout)  # the script says a word before
     return made

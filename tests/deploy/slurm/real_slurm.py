@@ -5,13 +5,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from tests.free_ports import free_ports
+from tests.waiting import LONGEST, wait_for
 
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 FREEZER = Path("/sys/fs/cgroup/freezer")
@@ -114,11 +114,11 @@ class Slurm:
                  "log-file=munge.log", "seed-file=munge.seed")  # fmt: skip
         files = [f"--{name.replace('=', f'={self.folder}/')}" for name in names]
         self._daemon("munged", "--foreground", "--force", "--num-threads=2", *files)
-        wait_for((self.folder / "munge.socket").exists, "munged", 10)
+        wait_for((self.folder / "munge.socket").exists, "munged")
         self._daemon("slurmctld", "-D")
         for name in self.names:
             self._daemon("slurmd", "-D", "-N", name)
-        wait_for(self._ready, "nodes to be idle", 30)
+        wait_for(self._ready, "nodes to be idle")
 
     def _configure(self):
         size = f"CPUs={NODE_CPUS} RealMemory={NODE_MEGABYTES}"
@@ -154,7 +154,7 @@ class Slurm:
     def ask(self, *command, check=True):
         """Run a command of Slurm; return what it prints."""
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=30
+            command, env=self.environment, capture_output=True, text=True, timeout=LONGEST
         )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}: {done.stderr}")
@@ -168,7 +168,7 @@ class Slurm:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=LONGEST,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -187,10 +187,10 @@ class Slurm:
         shown = self.ask("squeue", "-h", "-o", "%i %j", "-t", ",".join(states))
         return dict(line.split() for line in shown.splitlines())
 
-    def wait(self, number, seconds=90):
+    def wait(self, number):
         """Wait for the end of a job; return its state and its exit code."""
         ended = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL"}
-        wait_for(lambda: self.state(number) in ended, f"job {number} to end", seconds)
+        wait_for(lambda: self.state(number) in ended, f"job {number} to end")
         found = self.job(number)
         return found["JobState"], int(found["ExitCode"].split(":")[0])
 
@@ -201,7 +201,7 @@ class Slurm:
     def requeue(self, number):
         """Have a job run again, as soon as the credentials of its last run have expired."""
         self.ask("scontrol", "requeue", number)
-        wait_for(lambda: self.state(number) == "RUNNING", f"job {number} to run again", 60)
+        wait_for(lambda: self.state(number) == "RUNNING", f"job {number} to run again")
 
     def processes(self, number):
         """Return the processes of a job: its script, and what that started."""
@@ -224,7 +224,7 @@ class Slurm:
     def clear(self):
         """Cancel all jobs, and wait until none is left."""
         self.ask("scancel", "-u", "root", check=False)
-        wait_for(lambda: not self.ask("squeue", "-h"), "jobs to end", 30)
+        wait_for(lambda: not self.ask("squeue", "-h"), "jobs to end")
 
     def _stop(self):
         if any("slurmctld" in log.name for log in self.daemons):
@@ -271,7 +271,7 @@ class Slurm:
                     return False
             return True
 
-        wait_for(removed, "control groups to be empty", 10)
+        wait_for(removed, "control groups to be empty")
 
 
 def kill(processes):
@@ -287,15 +287,3 @@ def _content(path):
         return path.read_text()
     except OSError:
         return ""
-
-
-def wait_for(found, what, seconds, pause=0.1):
-    """Wait until a function returns something true; return that."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = found()
-        if result:
-            return result
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s for {what}")
-        time.sleep(pause)

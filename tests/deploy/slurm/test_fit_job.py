@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.deploy.slurm.real_slurm import kill, wait_for
+from tests.deploy.slurm.real_slurm import kill
 from tests.deploy.slurm.site import ITERATIONS, model_bits
+from tests.waiting import wait_for
 
 NOT_CONVERGED = 3
 """Exit code of all these fits, as their tolerance is 0."""
@@ -33,13 +34,13 @@ def registered(site):
 
 
 def iterated(site, count):
-    wait_for(lambda: len(site.iterations()) >= count, f"iteration {count}", 60)
+    wait_for(lambda: len(site.iterations()) >= count, f"iteration {count}")
 
 
-def ended(site, job, seconds=90):
+def ended(site, job):
     """Wait for the end of a fit; nothing may be left of it."""
-    assert site.slurm.wait(job, seconds) == ("FAILED", NOT_CONVERGED), site.log(job)
-    wait_for(lambda: not workers(site, job, "PD", "R", "CG"), "workers to end", 30)
+    assert site.slurm.wait(job) == ("FAILED", NOT_CONVERGED), site.log(job)
+    wait_for(lambda: not workers(site, job, "PD", "R", "CG"), "workers to end")
 
 
 def went_on(site, quiet):
@@ -116,13 +117,13 @@ def test_scancel_of_a_worker_in_the_middle_of_a_pass(make_site, quiet):
     site = make_site()
     lost = {"DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1s"}
     job = site.submit("fit.sbatch", *SMALL, environment=lost)
-    wait_for(lambda: len(registered(site)) == 2, "two workers to register", 60)
+    wait_for(lambda: len(registered(site)) == 2, "two workers to register")
     iterated(site, 2)
     time.sleep(0.3)  # reads alone make a pass last for a second
     victim, other = registered(site)
     struck = datetime.now(UTC)
     site.slurm.ask("scancel", victim)
-    wait_for(lambda: set(workers(site, job)) - {victim, other}, "a worker job in its place", 30)
+    wait_for(lambda: set(workers(site, job)) - {victim, other}, "a worker job in its place")
     ended(site, job)
     passes = [datetime.fromisoformat(event["time"]) for event in site.told("PassEnded")]
     assert passes[3] < struck < passes[-1]  # survey, sample, and two iterations came before
@@ -143,7 +144,7 @@ def test_a_driver_that_is_killed_and_requeued_goes_on(make_site, quiet):
 def test_scancel_of_a_driver_ends_its_workers_and_requeued_it_goes_on(make_site, quiet):
     site = make_site()
     job = site.submit("fit.sbatch", *SMALL)
-    wait_for(lambda: len(registered(site)) == 2, "two workers to register", 60)
+    wait_for(lambda: len(registered(site)) == 2, "two workers to register")
     for number in (job, *registered(site)):
         addresses = site.slurm.listening(number)
         assert len(addresses) >= 2, addresses  # to each other, and for HTTP
@@ -151,7 +152,7 @@ def test_scancel_of_a_driver_ends_its_workers_and_requeued_it_goes_on(make_site,
     iterated(site, 2)
     site.slurm.ask("scancel", job)
     assert site.slurm.wait(job)[0] == "CANCELLED"
-    wait_for(lambda: not workers(site, job, "PD", "R", "CG"), "workers to end", 30)
+    wait_for(lambda: not workers(site, job, "PD", "R", "CG"), "workers to end")
     site.slurm.requeue(job)
     ended(site, job)
     went_on(site, quiet)
@@ -159,7 +160,7 @@ def test_scancel_of_a_driver_ends_its_workers_and_requeued_it_goes_on(make_site,
 
 def test_a_driver_near_its_walltime_requeues_itself(near_its_walltime):
     site, job = near_its_walltime
-    wait_for(lambda: site.slurm.job(job)["Restarts"] != "0", "Slurm to signal", 60)
+    wait_for(lambda: site.slurm.job(job)["Restarts"] != "0", "Slurm to signal")
     give_time(site, job)
     ended(site, job)
     assert site.told("FitStarted")[-1]["resumed"] >= 1

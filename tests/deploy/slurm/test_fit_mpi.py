@@ -5,8 +5,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from tests.deploy.slurm.real_slurm import wait_for
 from tests.deploy.slurm.site import ITERATIONS, model_bits
+from tests.waiting import wait_for
 
 # Open MPI refuses root, and takes nodes with one host name for one node: no shared memory.
 HERE = {
@@ -33,11 +33,11 @@ def test_four_ranks_that_are_requeued(make_site, quiet):
     site = make_site()
     spread = ("--ntasks=4", "--nodes=2", "--ntasks-per-node=2", "--mem-per-cpu=1G")
     job = site.submit("fit_mpi.sbatch", *spread, environment=HERE)
-    wait_for(lambda: len(site.iterations()) >= 2, "two iterations", 60)
+    wait_for(lambda: len(site.iterations()) >= 2, "two iterations")
     site.slurm.requeue(job)
     assert site.slurm.wait(job) == ("FAILED", 3), site.log(job)
     assert [event["resumed"] is None for event in site.told("FitStarted")] == [True, False]
     assert site.iterations() == list(range(1, ITERATIONS + 1))
     assert model_bits(site.model) == quiet
     assert all(f"dask_mpi-{rank}" in site.log(job) for rank in (1, 2, 3))
-    wait_for(lambda: not site.slurm.processes(job), "all ranks to end", 30)
+    wait_for(lambda: not site.slurm.processes(job), "all ranks to end")

@@ -9,6 +9,7 @@ import pytest
 from dask.utils import parse_bytes
 
 from tests.deploy.slurm.site import SHIPPED
+from tests.waiting import LONGEST
 
 # In a process of its own: the import would take Ctrl-C from pytest.
 RENDER = """
@@ -25,7 +26,7 @@ def test_dasks_limit_leaves_room_for_the_process_that_watches_the_worker():
     if find_spec("dask_jobqueue") is None:
         pytest.skip("no dask-jobqueue: pip install 'daskgmm[slurm]'")
     command = [sys.executable, "-c", RENDER, str(SHIPPED / "slurm.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
     assert done.returncode == 0, done.stderr
     (job,) = re.findall(r"^#SBATCH --mem=(\d+[MG])$", done.stdout, re.MULTILINE)
     (worker,) = re.findall(r"--memory-limit (\S+)", done.stdout)

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.deploy.slurm.real_slurm import wait_for
 from tests.deploy.slurm.site import SHIPPED
+from tests.waiting import LONGEST, wait_for
 
 SCRIPTS = ("fit.sbatch", "fit_mpi.sbatch")
 
@@ -68,7 +68,7 @@ class Job:
         self.wait_for_file(begun)
 
     def wait_for_file(self, name):
-        wait_for((self.folder / name).exists, name, 30, pause=0.02)
+        wait_for((self.folder / name).exists, name, pause=0.02)
 
     def say(self, name, code):
         """Let a stand-in end with an exit code."""
@@ -88,7 +88,7 @@ class Job:
         return False
 
     def told(self, words):
-        wait_for(lambda: words in self.log.read_text(), words, 30, pause=0.02)
+        wait_for(lambda: words in self.log.read_text(), words, pause=0.02)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_fit_that_cannot_be_requeued_goes_on_to_its_own_end(start, script, cod
     assert (job.folder / "asked").read_text() == "requeue 7\n"
     assert job.process.poll() is None
     job.say("end", code)
-    assert job.process.wait(30) == code
+    assert job.process.wait(LONGEST) == code
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -128,14 +128,14 @@ def test_a_fit_that_was_requeued_often_enough_goes_on_too(start, script):
     job.told("CHECKPOINT=fit-7.ckpt")
     assert job.process.poll() is None
     job.say("end", 0)
-    assert job.process.wait(30) == 0
+    assert job.process.wait(LONGEST) == 0
     assert not (job.folder / "asked").exists()
 
 
 def test_ranks_that_never_have_a_scheduler_end_the_job(start):
     """As where one fails, for its interface, and the others wait for it."""
     job = start("fit_mpi.sbatch", begun="ranks", HANGING="yes", START_SECONDS="1")
-    assert job.process.wait(30) == 1
+    assert job.process.wait(LONGEST) == 1
     job.told("often the nodes do not have INTERFACE")
     assert not (job.folder / "fitting").exists()
 
@@ -147,10 +147,10 @@ def test_a_fit_that_ends_while_slurm_is_asked(start, script, answer):
     job.signal()
     job.wait_for_file("asked")
     job.say("end", 3)
-    wait_for(job.fit_is_gone, "the fit to end", 30)
+    wait_for(job.fit_is_gone, "the fit to end")
     assert job.process.poll() is None
     job.say("answer", answer)
-    assert job.process.wait(30) == 3
+    assert job.process.wait(LONGEST) == 3
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_model_is_replaced_only_from_a_checkpoint_that_is_there(
     assert given[given.index("--checkpoint") + 1] == checkpoint
     assert ("--overwrite" in given) == replaced
     job.say("end", 0)
-    assert job.process.wait(30) == 0
+    assert job.process.wait(LONGEST) == 0
 
 
 def test_both_scripts_go_back_and_wait_in_the_same_way():

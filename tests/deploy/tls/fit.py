@@ -11,6 +11,7 @@ from distributed import Client
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, PassEnded, as_dict
 from tests.promises.slow import bits, slowed
+from tests.waiting import LONGEST
 
 SETTINGS = {"n_components": 4, "max_iter": 3, "tol": 0.0, "random_state": 0}
 SECONDS = 0.02
@@ -21,7 +22,7 @@ def main(data, address, out):
     """Fit on a cluster, and write the bits."""
     warnings.simplefilter("ignore")
     with Client(address) as client:
-        client.wait_for_workers(2, timeout=30)
+        client.wait_for_workers(2, timeout=LONGEST)
 
         def tell(event):
             if isinstance(event, BatchDone | PassEnded):

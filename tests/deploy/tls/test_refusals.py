@@ -7,6 +7,7 @@ import pytest
 from tests.deploy.tls.cluster import SCHEDULER
 from tests.deploy.tls.hosts import address
 from tests.deploy.tls.shipped import configuration
+from tests.waiting import LONGEST
 
 TLS = "distributed.comm.tls"
 PLAIN = SCHEDULER.replace("tls://", "tcp://")
@@ -90,7 +91,7 @@ def test_certificates_that_cannot_be_used(told, case, words):
 def test_a_worker_that_trusts_another_ca(cluster, network, foreign):
     """It ends by itself; on the driver's host, where no worker runs."""
     process = cluster.start_worker("driver", foreign)
-    assert process.wait(60) != 0
+    assert process.wait(LONGEST) != 0
     assert "TLS certificate does not match" in cluster.log("driver")
     assert f"Register worker addr: tls://{address('driver')}" not in cluster.log("scheduler")
     assert network.processes("driver") == []
