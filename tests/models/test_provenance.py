@@ -14,7 +14,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model
-from daskgmm.models.writers.about import from_parquet, from_zarr
+from daskgmm.models.writers.about import from_parquet, from_zarr, in_parquet
 
 NAMES = ["temp", "salt"]
 
@@ -145,3 +145,13 @@ def test_a_killed_run_goes_on_with_a_moved_model(
         for part in (tmp_path / "p.parquet").iterdir()
     }
     assert said == {str(tmp_path / "a.json"), str(tmp_path / "b.json")}
+
+
+def test_texts_that_look_like_numbers_stay_texts() -> None:
+    facts = {"model": "17", "version": "0.10", "missing": "drop", "random_state": 3}
+    assert from_parquet(in_parquet(facts)) == facts
+
+
+def test_metadata_that_lie_are_shown_as_they_are() -> None:
+    lies = {b"daskgmm.features": b"[", b"daskgmm.random_state": b"\xff", b"daskgmm.model": b"\xff"}
+    assert from_parquet(lies) == {"model": "\ufffd", "random_state": "\ufffd", "features": "["}

@@ -792,13 +792,25 @@ def test_what_the_fit_had_not_is_the_likely_cause(mixture, beside, words):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_components_that_nothing_tells_apart_are_named():
+def test_equal_components_are_named():
+    """They are a fixed point of EM where the likelihood rises if they part."""
     x = R.normal(size=(400, 2))
     twice = GaussianMixture.from_parameters(
         [0.3, 0.7], [x.mean(0)] * 2, [np.cov(x.T, bias=True)] * 2
     ).set_params(reg_covar=0.0)
-    with pytest.raises(ValueError, match=r"not identified .*components 0, 1"):
+    with pytest.raises(ValueError, match=r"at no maximum .*components 0, 1 raise it both ways"):
         twice.standard_errors(x)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("covariance_type", ["full", "VEE", "EEV", "VEV", "EVV"])
+def test_a_fit_that_has_hardly_begun_is_at_no_maximum(covariance_type):
+    """Two components of three are one cluster's yet: the likelihood curves upwards between them."""
+    early = GaussianMixture(
+        3, covariance_type=covariance_type, max_iter=4, init_params="random", random_state=0
+    ).fit(X)
+    with pytest.raises(ValueError, match=r"at no maximum .* both ways \(curvature -.*smaller tol"):
+        early.standard_errors(X)
 
 
 def test_components_on_a_floor_are_named():

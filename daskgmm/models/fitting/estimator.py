@@ -385,15 +385,21 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
                         raise
                 else:
                     self._take(*of_fit, found)
-        self._warn_of_scale(found.survey.mapped(found.coordinates))
+        self._warn(found, settings, data.rows.columns, stopped=stopped)
+        return self
+
+    def _warn(
+        self, found: Fitted, settings: Settings, columns: tuple[str, ...] | None, *, stopped: bool
+    ) -> None:
+        """Warn of what a fit has found, and of how it ended."""
+        survey = found.survey.mapped(found.coordinates)
+        self._warn_of_scale(survey)
         self._warn_of_end(stopped=stopped)
         if settings.counts_rows and self._doubt is not None:
             warn_user(self._doubt, WeightsWarning)
-        survey = found.survey.mapped(found.coordinates)
-        fitted = found.best.step.parameters, found.coordinates, found.survey
-        warn_of_spread_within_noise(survey, found.best.step, self._column_names())
-        warn_of_unresolved(*fitted, data.rows.columns)
-        return self
+        step = found.best.step
+        warn_of_spread_within_noise(survey, step, self._column_names())
+        warn_of_unresolved(step.parameters, found.coordinates, found.survey, columns)
 
     def _shown(self, shown: bool | str) -> AbstractContextManager[Listener | None]:
         forecast = Forecast(float(self.tol), int(self.max_iter))

@@ -242,11 +242,17 @@ def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float
     weights = chart.weights
     own = (chart.free @ found.weakest).reshape(len(weights), -1)
     shares = (own**2).sum(1) * weights
-    named = np.flatnonzero(shares >= 0.1 * shares.sum())
+    where = _named(chart, np.flatnonzero(shares >= 0.1 * shares.sum()))
+    known = f"(curvature {found.least:.1e}, where 1 is that of known components)"
+    if found.least < -LEAST_CURVATURE:
+        raise ValueError(
+            f"The parameters are at no maximum of the likelihood of these rows: changes of {where} "
+            f"raise it both ways {known}. {go_on('a smaller tol')} Other starts (n_init, --n-init) "
+            "or fewer components are the way if that ends here again."
+        )
     raise ValueError(
-        f"The mixture is not identified by these rows: {_named(chart, named)} can change together "
-        f"with hardly a loss of likelihood (curvature {found.least:.1e}, where 1 is that of known "
-        "components). Reduce n_components."
+        f"The mixture is not identified by these rows: {where} can change together with hardly a "
+        f"loss of likelihood {known}. Reduce n_components."
     )
 
 

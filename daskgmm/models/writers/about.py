@@ -16,7 +16,8 @@ IN_ZARR, IN_PARQUET = "daskgmm_", "daskgmm."
 
 MODEL, SHA256, DIGEST, VERSION = "model", "model_sha256", "model_digest", "version"
 SEED, MISSING, FEATURES, NUMBER = "random_state", "missing", "features", "n_features"
-NAMES = (MODEL, SHA256, DIGEST, VERSION, SEED, MISSING, FEATURES, NUMBER)
+NO_TEXTS = (SEED, FEATURES, NUMBER)
+NAMES = (MODEL, SHA256, DIGEST, VERSION, MISSING, *NO_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,7 @@ def in_zarr(facts: Mapping[str, Any]) -> dict[str, Any]:
 def in_parquet(facts: Mapping[str, Any]) -> dict[bytes, bytes]:
     """Return the facts as metadata of a file: texts as they are, others as JSON."""
     return {
-        f"{IN_PARQUET}{name}".encode(): (
-            value if isinstance(value, str) else json.dumps(value)
-        ).encode()
+        f"{IN_PARQUET}{name}".encode(): (json.dumps(value) if name in NO_TEXTS else value).encode()
         for name, value in facts.items()
     }
 
@@ -78,12 +77,16 @@ def from_zarr(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_parquet(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     """Return the facts among the metadata of a file; what is no JSON is a text."""
-    found = {name: metadata.get(f"{IN_PARQUET}{name}".encode()) for name in NAMES}
-    return {name: _value(value.decode()) for name, value in found.items() if value is not None}
+    texts = {name: metadata.get(f"{IN_PARQUET}{name}".encode()) for name in NAMES}
+    return {
+        name: _value(text) if name in NO_TEXTS else text.decode(errors="replace")
+        for name, text in texts.items()
+        if text is not None
+    }
 
 
-def _value(text: str) -> Any:
+def _value(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return text.decode(errors="replace")
