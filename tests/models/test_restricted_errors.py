@@ -8,8 +8,6 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.linalg import expm
-from scipy.special import logsumexp
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import SettingError
@@ -70,14 +68,13 @@ def covariances_at(theta, kind, axes, logs):
     volumes, shapes = taken(volume, 1), taken(shape, d - 1)
     turns = taken(orientation, d * (d - 1) // 2)
     assert not theta
-    result = []
-    for j in range(K):
-        skew = np.zeros((d, d))
-        skew[np.triu_indices(d, 1)] = turns[j]
-        turned = axes[j] @ expm(skew - skew.T)
-        change = np.append(shapes[j], -shapes[j].sum()) + volumes[j]
-        result.append(turned @ np.diag(np.exp(logs[j] + change)) @ turned.T)
-    return np.stack(result)
+    skew = np.zeros((K, d, d))
+    skew[:, *np.triu_indices(d, 1)] = turns / 2
+    skew -= skew.swapaxes(1, 2)
+    # Cayley's rotation: to first order that of the matrix exponential.
+    turned = axes @ np.linalg.solve(np.eye(d) - skew, np.eye(d) + skew)
+    changes = np.concatenate([shapes, -shapes.sum(axis=1, keepdims=True)], axis=1) + volumes
+    return (turned * np.exp(logs + changes)[:, None]) @ turned.swapaxes(1, 2)
 
 
 def n_changes(kind, d):
@@ -91,13 +88,12 @@ def log_densities(theta, x, kind, axes, logs, means):
     d = x.shape[1]
     weights = np.append(theta[0], 0.0) - np.logaddexp(theta[0], 0.0)
     covariances = covariances_at(theta[1 + K * d :], kind, axes, logs)
-    joint = []
-    for j in range(K):
-        mean = means[j] + theta[1 + j * d : 1 + (j + 1) * d]
-        z = np.linalg.solve(np.linalg.cholesky(covariances[j]), (x - mean).T)
-        normaliser = np.linalg.slogdet(2 * np.pi * covariances[j])[1]
-        joint.append(weights[j] - 0.5 * ((z * z).sum(axis=0) + normaliser))
-    return logsumexp(joint, axis=0)
+    centred = x - (means + theta[1 : 1 + K * d].reshape(K, d))[:, None]  # (k, n, d)
+    z = centred @ np.linalg.inv(np.linalg.cholesky(covariances)).swapaxes(1, 2)
+    normalisers = np.linalg.slogdet(2 * np.pi * covariances)[1]
+    return np.logaddexp.reduce(
+        weights[:, None] - 0.5 * (np.einsum("knd,knd->kn", z, z) + normalisers[:, None])
+    )
 
 
 def slopes(function, at):
