@@ -1,10 +1,11 @@
-"""Claim: with candidates the time of a pass does not grow with the number of components.
+"""Claim: with candidates a pass of ten thousand components takes a fifth of the time.
 
 Rows are drawn from mixtures of many components. A fit with `n_candidates` is made from its own
 start; beside it a dense fit goes on from where that ended, on a sample of the rows where a dense
 pass over all would take long, whose times are scaled. What candidates leave out is what the fit
 itself tells, beside that of the dense bound at the same parameters; what a dense fit gains from
-there in a few iterations is what truncation has lost.
+there in a few iterations is what truncation has lost and, where the sample has few rows for each
+component, also how much closer a fit follows few rows.
 """
 
 import time
