@@ -146,7 +146,7 @@ def conditioning(parameters, survey):
         eps
         * precision.bilinear_bounds(
             parameters.precisions_cholesky, np.sqrt(size * survey.half_range)[None, :]
-        )[0]
+        )[0].max()
     )
     return 10 * (noise + min(natural_error(parameters, survey.mean, survey.half_range), 1e-8))
 

@@ -13,6 +13,7 @@ from daskgmm.em.checkpoints.checkpoint import RECORDS
 from daskgmm.em.checkpoints.packing import pack, unpack
 from daskgmm.em.events import Iterated, PassEnded
 from daskgmm.errors import CheckpointError, SettingError
+from daskgmm.gaussian.truncation.kernel import TruncatedKernel
 from tests.lies.documents import signed
 from tests.promises.stopping import Stop, stop_after
 
@@ -147,6 +148,19 @@ def test_no_renewal_lowers_the_bound(monkeypatch):
     assert mixture.converged_
     assert mixture.means_.tobytes() == plain.means_.tobytes()
     assert mixture.lower_bound_ == plain.lower_bound_
+
+
+def test_a_few_collapsed_components_change_no_other(monkeypatch):
+    """A fit is that of the slower form for all; cells with and without them are its part."""
+    clumps = np.repeat(X[:3] + 3.0, 30, axis=0)
+    x = RNG.permutation(np.concatenate([X[:2000], clumps]))
+    settings = {**SETTINGS, "n_components": 20, "n_candidates": 8, "max_iter": 12}
+    found = GaussianMixture(**settings).fit(x)
+    monkeypatch.setattr(TruncatedKernel, "with_narrow", lambda kernel, *_: kernel)
+    expected = GaussianMixture(**settings).fit(x)
+    assert (np.linalg.eigvalsh(found.covariances_)[:, 0] < 1e-5).any()
+    np.testing.assert_allclose(found.lower_bounds_, expected.lower_bounds_, rtol=1e-9)
+    np.testing.assert_allclose(found.means_, expected.means_, rtol=1e-5, atol=1e-5)
 
 
 REFUSED = {

@@ -25,7 +25,6 @@ from daskgmm.gaussian.kernels.single import SingleKernel
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.truncation.kernel import TruncatedKernel
 from daskgmm.passes.configuration import backend
 
 
@@ -75,7 +74,9 @@ def evaluate(
         if points is not None:
             # Once more, about the new means: the next pass would begin from noise.
             single = False
-            kernel = _under_candidates(model.kernel_about(parameters, points), fit)
+            kernel = model.kernel_about(parameters, points)
+            if fit.cells is not None:
+                kernel = model.truncated(kernel, parameters, fit.cells, step)
             (moments,), again = expect(rows, [kernel], number)
             nbytes += again.nbytes
             try:
@@ -120,13 +121,10 @@ def _kernels(
         kernel = model.kernel(fit.proposal, components)
         single = may_be_single(fit.iterations, chosen)
         kernel = model.in_single(kernel, fit.proposal) if single else kernel
-        found.append(_under_candidates(kernel, fit))
+        if fit.cells is not None:
+            kernel = model.truncated(kernel, fit.proposal, fit.cells, None)
+        found.append(kernel)
     return found
-
-
-def _under_candidates(kernel: Kernel, fit: Fit) -> Kernel:
-    """Return a kernel under which rows see the candidates of their cells, if the fit has cells."""
-    return kernel if fit.cells is None else TruncatedKernel.of(kernel, fit.cells)
 
 
 def _left_out(moments: Moments) -> float:

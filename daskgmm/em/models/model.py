@@ -24,6 +24,7 @@ from daskgmm.gaussian.kernels.choice import (
     choose_kernel,
     in_single,
     moment_error,
+    narrow_components,
     single_moment_error,
 )
 from daskgmm.gaussian.kernels.kernel import Kernel
@@ -34,6 +35,8 @@ from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.prior import PseudoMoments
 from daskgmm.gaussian.priors.table import pseudo_moments_of
+from daskgmm.gaussian.truncation.cells import Cells
+from daskgmm.gaussian.truncation.kernel import TruncatedKernel
 
 
 class Model(Protocol):
@@ -69,6 +72,14 @@ class Model(Protocol):
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the densities in a kernel whose moments are about points (k, d)."""
+
+    def truncated(
+        self, kernel: Kernel, parameters: Parameters, cells: Cells, after: Maximised | None
+    ) -> Kernel:
+        """Return the densities of a kernel of parameters under the candidates of cells alone.
+
+        `after` is an M-step that lost its digits and is made again.
+        """
 
     def complete(self, moments: Moments) -> Moments:
         """Return the moments that the M-step is made of, those of a prior included."""
@@ -130,6 +141,19 @@ class GaussianModel:
             noisy = deconvolving_about(parameters, self.survey.noise, points, self.noise)
             return self._of_classes(noisy)
         return self._of_classes(whitened_kernel(parameters, points, self.noise))
+
+    def truncated(
+        self, kernel: Kernel, parameters: Parameters, cells: Cells, after: Maximised | None
+    ) -> Kernel:
+        """Return a kernel under the candidates of cells, the faster one where it is exact."""
+        about = self.survey.mean, self.survey.half_range
+        narrow = narrow_components(parameters, *about)
+        if after is not None:
+            narrow = narrow | narrow_components(after.parameters, *about)
+            for component in (*after.ridges, *after.collapsed):
+                narrow[slice(None) if component is None else component] = True
+        truncated, center = TruncatedKernel.of(kernel, cells), self.survey.mean
+        return truncated.with_narrow(parameters, narrow, center, self.noise)
 
     def _of_classes(self, kernel: Kernel) -> Kernel:
         """Return the kernel with the classes of its components, if rows have labels."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
@@ -65,33 +66,41 @@ def natural_error(
     float
         The larger error of the densities, in nats, and of the covariances, relative.
     """
+    return float(natural_errors(parameters, center, half_range, structure).max())
+
+
+def natural_errors(
+    parameters: Parameters, center: Array, half_range: Array, structure: Structure | None = None
+) -> Array:
+    """Return `natural_error` of each component (k,), or of those that share a covariance."""
     tail = tail_of(parameters)
     structure = structure_of(parameters) if structure is None else structure
     points = half_range[None, :], parameters.means - center
     density, moments = _bounds(structure, parameters, *points)
     if tail is not None:
-        density *= tail.sensitivity(parameters)
-    return EPS * max(density, STATISTICS_FACTOR * moments)
+        density = density * tail.sensitivity(parameters)
+    return EPS * np.maximum(density, STATISTICS_FACTOR * moments)
 
 
 def moment_error(parameters: Parameters, points: Array) -> float:
     """Predict the relative error of covariances from moments about points (k, d) or (d,)."""
     structure = structure_of(parameters)
-    return EPS * STATISTICS_FACTOR * _bounds(structure, parameters, parameters.means - points)[0]
+    (bounds,) = _bounds(structure, parameters, parameters.means - points)
+    return EPS * STATISTICS_FACTOR * float(bounds.max())
 
 
 LARGEST_FACTOR = 1e150
 """Entry of a factor up to which precisions, of the squares of entries, do not overflow."""
 
 
-def _bounds(structure: Structure, parameters: Parameters, *points: Array) -> list[float]:
-    """Return the bilinear bound at each set of points; infinity if it or a precision overflows."""
+def _bounds(structure: Structure, parameters: Parameters, *points: Array) -> list[Array]:
+    """Return the bilinear bounds at each set of points; infinite where something overflows."""
     precision, factors = structure.precision, parameters.precisions_cholesky
     with np.errstate(over="ignore", invalid="ignore"):
         bounds = precision.bilinear_bounds(factors, *points)
     if np.abs(factors).max(initial=0.0) > LARGEST_FACTOR:
-        return [np.inf] * len(bounds)
-    return [bound if np.isfinite(bound) else np.inf for bound in bounds]
+        return [np.full(bound.shape, np.inf) for bound in bounds]
+    return [np.where(np.isfinite(bound), bound, np.inf) for bound in bounds]
 
 
 def single_error(
@@ -108,12 +117,13 @@ def single_error(
     density, moments = _bounds(structure, parameters, *points)
     d = len(center)
     terms = 1 if structure.statistic.n_quadratic(d) == 1 else structure.n_statistics(d)
-    return SINGLE_EPS * max(density / math.sqrt(terms), moments)
+    return SINGLE_EPS * max(float(density.max()) / math.sqrt(terms), float(moments.max()))
 
 
 def single_moment_error(parameters: Parameters, points: Array) -> float:
     """Predict the relative error of covariances from moments in float32 about points (k, d)."""
-    return SINGLE_EPS * _bounds(structure_of(parameters), parameters, parameters.means - points)[0]
+    (bounds,) = _bounds(structure_of(parameters), parameters, parameters.means - points)
+    return SINGLE_EPS * float(bounds.max())
 
 
 def in_single(kernel: Kernel, parameters: Parameters, half_range: Array) -> Kernel:
@@ -166,6 +176,14 @@ def is_whitened_faster(structure: Structure, k: int, d: int) -> bool:
     """Return whether the whitened kernel is faster, for k components that share the rows."""
     has_products = structure.statistic.n_quadratic(d) == packed.size(d)
     return has_products and d > 1 and k <= min(MOST_WHITENED, d // COLUMNS_A_COMPONENT)
+
+
+def narrow_components(
+    parameters: Parameters, center: Array, half_range: Array
+) -> NDArray[np.bool_]:
+    """Return the components (k,) of which the natural-parameter kernel is not exact enough."""
+    errors = natural_errors(parameters, center, half_range)
+    return np.broadcast_to(errors >= TOLERANCE, parameters.weights.shape)
 
 
 def fast_kernel(parameters: Parameters, center: Array, noise: float = 0.0) -> Kernel:

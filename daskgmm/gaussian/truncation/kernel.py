@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.pooling import pools
 from daskgmm.gaussian.truncation.cells import Cells
+from daskgmm.gaussian.truncation.narrow import NarrowComponents
 from daskgmm.gaussian.truncation.short_cells import ShortCells, short_rows
 
 POOL_BYTES = 64 << 20
@@ -53,17 +55,52 @@ class TruncatedKernel(Kernel):
     whole : NaturalKernel or WhitenedKernel
         Of Gaussian components, without noise and labels.
     cells : Cells
+    natural : NaturalKernel or None
+        The faster form of all but the narrow components, if there are others.
+    narrow : NarrowComponents or None
+        These, if `whole` is the slower form.
     """
 
     whole: WholeKernel
     cells: Cells
+    natural: NaturalKernel | None
+    narrow: NarrowComponents | None = None
 
     @classmethod
     def of(cls, whole: Kernel, cells: Cells) -> TruncatedKernel:
         """Return the truncated form of a kernel."""
         if not isinstance(whole, (NaturalKernel, WhitenedKernel)):
             raise TypeError(f"A {type(whole).__name__} has no candidates.")
-        return cls(whole.structure, whole.center, whole.reference, whole, cells)
+        natural = whole if isinstance(whole, NaturalKernel) else None
+        return cls(whole.structure, whole.center, whole.reference, whole, cells, natural)
+
+    def with_narrow(
+        self, parameters: Parameters, narrow: NDArray[np.bool_], center: Array, noise: float
+    ) -> TruncatedKernel:
+        """Return the kernel with the faster form for all but the narrow components.
+
+        Moments of the others are about the centre.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Those of `whole`.
+        narrow : ndarray of bool, shape (k,)
+        center : ndarray of shape (d,)
+        noise : float
+            See `kernel.Kernel`.
+        """
+        if not isinstance(self.whole, WhitenedKernel) or narrow.all():
+            return self
+        with np.errstate(over="ignore", invalid="ignore"):  # of narrow components
+            natural = NaturalKernel.of(parameters, center, noise)
+        if natural.leaves_out:
+            return self
+        natural.theta[narrow] = 0.0
+        reference = np.where(narrow[:, None], self.whole.reference, center)
+        whole = replace(self.whole, reference=reference)
+        own = NarrowComponents(whole, narrow)
+        return replace(self, reference=reference, whole=whole, natural=natural, narrow=own)
 
     @property
     def is_centred(self) -> bool:
@@ -111,8 +148,8 @@ class CellSums:
         self._pooled = np.zeros((d, d)) if kernel.structure.statistic.pools else None
         self._log_likelihood, self._weight, self._rows = 0.0, 0.0, 0
         self._left_out = np.zeros(2)
-        whole = kernel.whole
-        self._short = ShortCells(whole) if isinstance(whole, NaturalKernel) else None
+        natural = kernel.natural
+        self._short = None if natural is None else ShortCells(natural, kernel.narrow)
 
     def add(self, pool: Block) -> None:
         """Add the rows of a pool."""
@@ -137,7 +174,7 @@ class CellSums:
 
     def _add_cell(self, cell: int, x: Array, weights: Array | None) -> None:
         candidates = self._kernel.cells.candidates[cell]
-        if self._short is not None and self._short.takes(len(x)):
+        if self._short is not None and self._short.takes(candidates, len(x)):
             sums, log_likelihood = self._short.sums(candidates, x, weights)
             self._sums[candidates] += sums
             self._log_likelihood += log_likelihood
@@ -190,8 +227,11 @@ def left_out(kernel: TruncatedKernel, x: Array, weights: Array, places: NDArray[
     places : ndarray of int, shape (n,)
         Cells of the rows.
     """
-    total, whole = 0.0, kernel.whole
-    for rows, tile in evaluated(whole, x, COMPARED_ROWS):
+    total, components = 0.0, np.arange(kernel.shape[1])
+    natural = kernel.whole if kernel.natural is None else kernel.natural
+    for rows, tile in evaluated(natural, x, COMPARED_ROWS):
+        if kernel.narrow is not None:
+            kernel.narrow.fill_densities(tile.joint, components, x[rows].T)
         own = np.take_along_axis(tile.joint, kernel.cells.candidates[places[rows]].T, axis=0)
         with np.errstate(invalid="ignore"):
             missed = logsumexp(tile.joint, axis=0) - logsumexp(own, axis=0)

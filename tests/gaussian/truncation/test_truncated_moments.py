@@ -11,6 +11,7 @@ from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backends import BACKENDS
+from daskgmm.gaussian.kernels.choice import TOLERANCE, natural_errors
 from daskgmm.gaussian.kernels.factors import FactorKernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
@@ -190,6 +191,43 @@ def test_long_cells_are_those_of_short_ones(monkeypatch):
     long = moments(kernel, weights=WEIGHTS)
     np.testing.assert_allclose(short.sums, long.sums, rtol=1e-10, atol=1e-9)
     assert short.log_likelihood == pytest.approx(long.log_likelihood, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("most", [0.0, 0.25])
+def test_narrow_components_among_others_are_as_exact_as_in_the_slower_form(
+    name, backend, most, monkeypatch
+):
+    """Whether a cell with one takes the faster form for the others, or the slower one for all."""
+    monkeypatch.setattr("daskgmm.gaussian.truncation.short_cells.MOST_NARROW", most)
+    narrow, center, own = np.isin(np.arange(K), [2, 7]), X.mean(axis=0), cells(8)
+    matrices = np.where(narrow[:, None, None], 1e-12 * MATRICES, MATRICES)
+    parameters = parameters_of(name, np.full(K, 1 / K), MEANS, matrices)
+    errors = natural_errors(parameters, center, np.abs(X - center).max(axis=0))
+    np.testing.assert_array_equal(errors >= TOLERANCE, narrow)
+    slower = TruncatedKernel.of(WhitenedKernel.of(parameters), own)
+    faster = slower.with_narrow(parameters, narrow, center, 0.0)
+    np.testing.assert_array_equal(faster.reference[narrow], MEANS[narrow])
+    np.testing.assert_array_equal(faster.reference[~narrow], np.tile(center, (K - 2, 1)))
+    alone = TruncatedKernel.of(WhitenedKernel.of(parameters, faster.reference), own)
+    found = moments(faster, backend, weights=WEIGHTS)
+    expected = moments(alone, backend, weights=WEIGHTS)
+    np.testing.assert_allclose(found.sums, expected.sums, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.left_out, expected.left_out, rtol=1e-9)
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-12)
+    assert found.counts[narrow].max() > 0.1  # that of the rows that are the means
+
+
+def test_where_all_or_none_are_narrow_nothing_changes():
+    parameters, own = mixture("full"), cells(4)
+    slower = TruncatedKernel.of(WhitenedKernel.of(parameters), own)
+    assert slower.with_narrow(parameters, np.ones(K, bool), X.mean(axis=0), 0.0) is slower
+    faster = TruncatedKernel.of(FORMS["natural"](parameters), own)
+    assert faster.with_narrow(parameters, np.zeros(K, bool), X.mean(axis=0), 0.0) is faster
+    tied = mixture("tied")
+    slower = TruncatedKernel.of(WhitenedKernel.of(tied), own)
+    assert slower.with_narrow(tied, np.arange(K) == 2, X.mean(axis=0), 0.0) is slower
 
 
 def test_each_row_is_in_the_cell_of_the_nearest_anchor():

@@ -59,8 +59,8 @@ class AlongAxes(Charted):
     def traces(self, factors: Array, d: int) -> Array:
         return np.asarray((factors**2).sum(-1))
 
-    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
-        return [float(((factors * at) ** 2).sum(-1).max()) for at in points]
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[Array]:
+        return [((factors * at) ** 2).sum(-1) for at in points]
 
     def multiply_precision(self, factors: Array, vectors: Array) -> Array:
         return factors**2 * vectors
@@ -147,8 +147,8 @@ class Isotropic(AlongAxes):
     def traces(self, factors: Array, d: int) -> Array:
         return d * factors[:, 0] ** 2
 
-    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
-        return [float((factors[:, 0] ** 2 * (at**2).sum(-1)).max()) for at in points]
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[Array]:
+        return [factors[:, 0] ** 2 * (at**2).sum(-1) for at in points]
 
     def squared_distances(self, difference: Array, factors: Array, index: int) -> Array:
         distances: Array = factors[index, 0] ** 2 * squared_norms(difference)

@@ -75,11 +75,9 @@ class Dense(Charted):
     def traces(self, factors: Array, d: int) -> Array:
         return np.asarray((factors**2).sum((-1, -2)))
 
-    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[Array]:
         absolute = np.abs(self.precisions(factors))
-        return [
-            float(np.einsum("ki,kij,kj->k", at, absolute, at).max()) for at in map(np.abs, points)
-        ]
+        return [np.einsum("ki,kij,kj->k", at, absolute, at) for at in map(np.abs, points)]
 
     def multiply_precision(self, factors: Array, vectors: Array) -> Array:
         # k: components, broadcast from 1 where they share a factor; i and j: features.

@@ -104,8 +104,8 @@ class Precision(ABC):
         """Return the traces of the precisions, shape (m,)."""
 
     @abstractmethod
-    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
-        """Return the largest sum_ij |P_k|_ij |v_ki| |v_kj|, P_k the precisions, for each v.
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[Array]:
+        """Return sum_ij |P_k|_ij |v_ki| |v_kj|, P_k the precisions, for each v: (k,) or (1,).
 
         It bounds every intermediate value of the quadratic form at points v of shape
         (k, d) or (1, d), and so its rounding.

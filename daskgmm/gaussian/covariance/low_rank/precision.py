@@ -146,7 +146,7 @@ class LowRank(Precision):
         taken = ((1.0 - axes.shrinkage**2)[:, :, None] * axes.vectors**2).sum(axis=1)
         return np.asarray(factors[:, -1] ** 2 * (1.0 - taken))
 
-    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[Array]:
         # |P| is at most D + |B| |B|^T, and at least half of it in sums of this kind.
         root, axes = factors[:, -1], Axes(factors)
         bounds = []
@@ -154,7 +154,7 @@ class LowRank(Precision):
             size = root * at
             along = np.einsum("kqi,ki->kq", np.abs(axes.vectors), np.broadcast_to(size, root.shape))
             taken = (1.0 - axes.shrinkage**2) * along**2
-            bounds.append(float(((size**2).sum(axis=-1) + taken.sum(axis=-1)).max()))
+            bounds.append((size**2).sum(axis=-1) + taken.sum(axis=-1))
         return bounds
 
     def multiply_precision(self, factors: Array, vectors: Array) -> Array:
