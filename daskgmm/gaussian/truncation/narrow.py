@@ -27,13 +27,13 @@ class NarrowComponents:
 
     def fill_densities(self, joint: Array, candidates: NDArray[np.int64], x: Array) -> None:
         """Set the log joint densities (m, b) of rows x (d, b) under the narrow candidates."""
-        kernel, shared = self.kernel, len(self.kernel.factors)
+        kernel, n_factors = self.kernel, len(self.kernel.factors)
         distances = kernel.structure.precision.squared_distances
         for place in np.flatnonzero(self.among[candidates]):
             component = int(candidates[place])
             difference = x - kernel.means[component][:, None]
             with np.errstate(over="ignore"):
-                squares = distances(difference, kernel.factors, component % shared)
+                squares = distances(difference, kernel.factors, component % n_factors)
             joint[place] = kernel.constant[component] - 0.5 * squares
 
     def fill_sums(

@@ -27,8 +27,9 @@ def short_rows(p: int) -> int:
 
 
 MOST_NARROW = 0.25
-"""Part of the candidates of a cell up to which narrow ones are taken one by one: 30 us each, and
-16 us by a back end, which then takes all of them so."""
+"""Part of the candidates of a cell up to which narrow ones are taken one by one. Of 64 rows of 16
+columns each takes 33 us, and 27 us by a back end, which then takes all candidates so; of 512 rows
+77 and 38 us (AVX2, one thread)."""
 
 
 class ShortCells:
