@@ -235,12 +235,14 @@ def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) 
 
     The others are scikit-learn's, each followed to its end: so more of them are never worse.
     """
-    if request.resume is not None:
-        return Fit(Maximised(request.resume.parameters), search=request.resume.search)
     settings, random, survey = request.settings, request.random, rows.survey
+    resume = request.resume
+    going_on = None if resume is None else Maximised(resume.parameters)
     if settings.n_candidates is not None:
         with one_blas_thread(), unwarned():
-            return truncated_start(survey, settings, request.initial, random)
+            return truncated_start(survey, settings, request.initial, random, going_on)
+    if resume is not None and going_on is not None:
+        return Fit(going_on, search=resume.search)
     if request.is_large(rows):
         return best_candidate(rows, settings, seed, random)
     count = 0

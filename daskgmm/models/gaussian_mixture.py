@@ -136,8 +136,8 @@ class GaussianMixture(MixtureEstimator):
         of clusters within regions. Predictions, `score` and criteria of rows are those of the whole
         mixture; `lower_bound_`, and `criteria_` after it, are those of the bound. Not with factors,
         `noise`, `tails`, labels, known noise, `missing="marginalise"`, `precision="float32"`,
-        `warm_start`, another `init_params` than "kmeans", nor a part of weights, means and
-        precisions to start from.
+        another `init_params` than "kmeans", nor a part of weights, means and precisions to start
+        from. A warm start has cells of its own.
     weights_init : array-like of shape (k,), optional
         The weights to start from, of sum 1.
     means_init : array-like of shape (k, d), optional

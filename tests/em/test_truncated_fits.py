@@ -1,5 +1,6 @@
 """Fits with candidates: the bound never falls, what is left out is told, ends are dense ones."""
 
+import copy
 import json
 import warnings
 from dataclasses import replace
@@ -170,7 +171,6 @@ REFUSED = {
     "gaps": ({"missing": "marginalise"}, "rows that miss values are in no cell"),
     "factors": ({"covariance_type": "ppca", "n_factors": 1}, "moments of its own"),
     "float32": ({"precision": "float32"}, "precision='float32' needs all components"),
-    "warm": ({"warm_start": True}, "goes on from a fit whose cells are not kept"),
     "another start": ({"init_params": "random"}, "starts are clusters within regions"),
     "some means": ({"means_init": MEANS}, "given together, or none"),
     "a small sample": ({"sample_rows": 10}, "needs a sample of as many rows"),
@@ -184,6 +184,24 @@ def test_what_needs_all_components_is_refused_before_a_row_is_read(what):
     for call in (mixture.fit, lambda x: plan(x, estimator=mixture)):
         with pytest.raises(SettingError, match=rf"(?s){words}.*Set n_candidates=None"):
             call(X)
+
+
+def test_a_warm_start_goes_on_with_cells_of_its_own(whole):
+    going_on = copy.deepcopy(whole).set_params(warm_start=True, max_iter=3).fit(X)
+    assert going_on.lower_bound_ >= whole.lower_bound_ - 0.01
+    assert going_on.left_out_ < 0.01
+    dense = copy.deepcopy(whole).set_params(warm_start=True, n_candidates=None).fit(X)
+    assert dense.score(X) >= whole.score(X) - 1e-9
+    again = copy.deepcopy(dense).set_params(n_candidates=10, max_iter=3).fit(X)
+    assert again.lower_bound_ == pytest.approx(dense.lower_bound_, abs=0.01)
+
+
+def test_a_warm_start_on_other_rows_has_no_bound_to_stay_above(whole):
+    far = 2.0 * X
+    assert whole.score(far) < whole.lower_bound_ - 2.0
+    there = copy.deepcopy(whole).set_params(warm_start=True).fit(far)
+    assert there.lower_bound_ < whole.lower_bound_ - 2.0
+    assert (np.diff(there.lower_bounds_) >= -1e-12).all()
 
 
 def test_labels_and_known_noise_are_refused():

@@ -19,14 +19,23 @@ from daskgmm.gaussian.truncation.cells import Cells
 
 
 def truncated_start(
-    survey: Survey, settings: Settings, initial: Initial, random: np.random.RandomState
+    survey: Survey,
+    settings: Settings,
+    initial: Initial,
+    random: np.random.RandomState,
+    going_on: Maximised | None = None,
 ) -> Fit:
-    """Return a start with its cells, from the survey's sample; `initial` is complete or empty."""
+    """Return a start with its cells, from the survey's sample; `initial` is complete or empty.
+
+    `going_on` is where an earlier fit ended, which takes the place of a start.
+    """
     sample, k, m = survey.sample, settings.n_components, settings.n_candidates
     assert sample is not None, "starts have a sample"
     assert m is not None, "the mixture is truncated"
     cells = cells_about(sample, survey, k, m, random)
-    if initial.complete:
+    if going_on is not None:
+        step = going_on
+    elif initial.complete:
         step = start(survey, settings, initial, random)
     else:
         step = _nested(survey, settings, cells, random)

@@ -51,6 +51,8 @@ def _resume(mixture: Any, settings: Settings, columns: int) -> Resume | None:
     known = not math.isnan(mixture.lower_bound_)
     # Nor are the labels of the rows kept, so that others would not be known.
     known = known and settings.labelling is None
+    # Nor are cells: those of this fit leave out something else.
+    known = known and settings.n_candidates is None
     same = known and ended == Objective.of(settings, columns)
     parameters = mixture._parameters()
     if mixture.equal_weights:

@@ -51,8 +51,6 @@ def _whole(mixture: Any, settings: Settings, noisy: bool) -> str | None:
         return "rows with known noise are in no cell"
     if settings.precision != FLOAT64:
         return f"precision={settings.precision!r} needs all components"
-    if mixture.warm_start:
-        return "warm_start=True goes on from a fit whose cells are not kept"
     if settings.init_params != "kmeans":
         return (
             "starts are clusters within regions, which is another way than "
