@@ -44,8 +44,10 @@ def whole():
         return GaussianMixture(**SETTINGS).fit(X)
 
 
-@pytest.mark.parametrize("name", ["full", "tied", "diag", "spherical", "VEE"])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("name", "weighted"),
+    [("full", False), ("full", True), ("tied", True), ("diag", False), ("VEE", True)],
+)
 def test_the_bound_never_falls_and_is_below_the_likelihood(name, weighted):
     mixture = GaussianMixture(covariance_type=name, **SETTINGS)
     mixture.fit(X, sample_weight=WEIGHTS if weighted else None)

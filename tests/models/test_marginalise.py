@@ -277,8 +277,9 @@ def test_imputed_rows_have_the_same_bits_whatever_is_beside_them(settings, seed,
     wanted = found.impute(x, **how)
     assert np.isfinite(wanted).all()
     for length in (1, 7, 100, len(x)):
-        lazy = da.from_array(x, chunks=(length, D))
-        np.testing.assert_array_equal(found.impute(lazy, **how).compute(), wanted)
+        first = min(100 * length, len(x))
+        lazy = da.from_array(x[:first], chunks=(length, D))
+        np.testing.assert_array_equal(found.impute(lazy, **how).compute(), wanted[:first])
     if seed is None:  # draws depend on the numbers of rows
         order = np.random.default_rng(0).permutation(len(x))
         np.testing.assert_array_equal(found.impute(x[order]), wanted[order])
