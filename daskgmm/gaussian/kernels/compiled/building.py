@@ -13,6 +13,8 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 SOURCE = Path(__file__).parent
@@ -69,21 +71,26 @@ def build(folder: Path, extra: Iterable[str] = ()) -> list[Path]:
     command = compiler()
     if command is None:
         return []
-    built, files = [], sorted(map(str, SOURCE.glob("*.c")))
-    for name, flags in variants().items():
-        path = folder / f"{name}{SUFFIX}"
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        defined = f"-DSOURCE={checksum()}LL"
-        asked = [*FLAGS, *flags, *extra, defined, "-shared", *files, "-o", str(unfinished)]
-        try:
-            subprocess.run([*command, *asked, "-lm"], check=True, timeout=MOST_SECONDS)
-        except (OSError, subprocess.SubprocessError) as error:
-            print(f"daskgmm: no compiled kernel for {name} ({error})", file=sys.stderr)
-            unfinished.unlink(missing_ok=True)
-        else:
-            unfinished.replace(path)  # whole or not at all, as another process may load it
-            built.append(path)
-    return built
+    with ThreadPoolExecutor() as pool:  # the compilers run side by side
+        compiled = partial(_compile, [*command, *FLAGS, *extra], folder)
+        return [path for path in pool.map(compiled, variants()) if path is not None]
+
+
+def _compile(command: list[str], folder: Path, variant: str) -> Path | None:
+    """Compile one library, and return it; None, with a line to stderr, if that fails."""
+    path = folder / f"{variant}{SUFFIX}"
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    files = sorted(map(str, SOURCE.glob("*.c")))
+    own = [*variants()[variant], f"-DSOURCE={checksum()}LL", "-shared", *files]
+    try:
+        line = [*command, *own, "-o", str(unfinished), "-lm"]
+        subprocess.run(line, check=True, timeout=MOST_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"daskgmm: no compiled kernel for {variant} ({error})", file=sys.stderr)
+        unfinished.unlink(missing_ok=True)
+        return None
+    unfinished.replace(path)  # whole or not at all, as another process may load it
+    return path
 
 
 if __name__ == "__main__":
