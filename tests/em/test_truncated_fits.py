@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning"),
 ]
 
-K, D, N = 40, 4, 8000
+K, D, N = 24, 4, 4000
 
 RNG = np.random.default_rng(0)
 
@@ -33,7 +33,7 @@ X = MEANS[RNG.integers(K, size=N)] + RNG.normal(size=(N, D))
 
 WEIGHTS = RNG.uniform(0.0, 2.0, N)
 
-SETTINGS = {"n_components": K, "n_candidates": 10, "random_state": 0, "max_iter": 40}
+SETTINGS = {"n_components": K, "n_candidates": 10, "random_state": 0, "max_iter": 20}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_a_few_collapsed_components_change_no_other(monkeypatch):
 
 
 REFUSED = {
-    "no fewer": ({"n_candidates": K}, "no more components, n_components=40"),
+    "no fewer": ({"n_candidates": K}, "no more components, n_components=24"),
     "noise": ({"noise": True}, "noise and tails need all components"),
     "tails": ({"tails": "t"}, "noise and tails need all components"),
     "gaps": ({"missing": "marginalise"}, "rows that miss values are in no cell"),
@@ -230,7 +230,7 @@ def test_a_model_file_keeps_what_is_left_out(tmp_path, whole):
     loaded = load_model(tmp_path / "m.json")
     assert loaded.left_out_ == whole.left_out_
     assert loaded.n_candidates == 10
-    assert "10 of 40 for each row" in loaded._repr_html_()
+    assert "10 of 24 for each row" in loaded._repr_html_()
 
 
 def test_memory_is_planned_for_the_cells():

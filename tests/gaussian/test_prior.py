@@ -299,7 +299,7 @@ def test_the_criteria_on_the_card_are_of_the_likelihood():
 def test_weights_of_any_scale_leave_the_prior_its_own(structure):
     """It counts in rows, and weights in rows are as criteria count them."""
     settings = {"covariance_type": structure, "prior": "conjugate", "random_state": 0}
-    settings |= {"n_components": 2, "tol": 1e-10, "max_iter": 1000}
+    settings |= {"n_components": 2, "tol": 1e-10, "max_iter": 1000, "means_init": X[[0, -1]]}
     weights = np.random.default_rng(2).uniform(0.5, 2.0, size=len(X))
     one = GaussianMixture(**settings).fit(X, sample_weight=weights).sort_components()
     for scale in (1e-3 / weights.sum(), 1e6):

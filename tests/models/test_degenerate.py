@@ -134,11 +134,13 @@ def test_iris_has_two_full_components():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reg_covar", [1e-6, 0.0])
-@pytest.mark.parametrize("name", ["zero-inflated", "one-hot", "few"])
+@pytest.mark.parametrize(
+    ("name", "reg_covar"),
+    [("zero-inflated", 0.0), ("one-hot", 1e-6), ("one-hot", 0.0), ("few", 1e-6)],
+)
 def test_no_model_on_a_floor_is_the_best_without_a_word(name, reg_covar):
     settings = {"random_state": 0, "n_init": 1, "reg_covar": reg_covar}
-    found = sweep(SMALL_SETS[name].rows()[:300], range(1, 5), ("full", "diag"), **settings)
+    found = sweep(SMALL_SETS[name].rows()[:300], range(1, 4), ("full", "diag"), **settings)
     best, said = caught(found.best)
     place = next(i for i, model in enumerate(found.models) if model is best)
     assert not found.table["degenerate"][place], said

@@ -58,7 +58,9 @@ def compiler() -> list[str] | None:
     return command if shutil.which(command[0]) else None
 
 
-def build(folder: Path, extra: Iterable[str] = ()) -> list[Path]:
+def build(
+    folder: Path, extra: Iterable[str] = (), names: Iterable[str] | None = None
+) -> list[Path]:
     """Compile what can be compiled, and return the libraries; none without a compiler.
 
     Parameters
@@ -67,13 +69,16 @@ def build(folder: Path, extra: Iterable[str] = ()) -> list[Path]:
         Where the libraries go.
     extra : iterable of str
         More flags, as for sanitizers.
+    names : iterable of str, optional
+        Which libraries; all of this kind of processor if not given.
     """
     command = compiler()
     if command is None:
         return []
     with ThreadPoolExecutor() as pool:  # the compilers run side by side
         compiled = partial(_compile, [*command, *FLAGS, *extra], folder)
-        return [path for path in pool.map(compiled, variants()) if path is not None]
+        paths = pool.map(compiled, variants() if names is None else names)
+        return [path for path in paths if path is not None]
 
 
 def _compile(command: list[str], folder: Path, variant: str) -> Path | None:
