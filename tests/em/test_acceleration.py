@@ -62,10 +62,9 @@ def passes_to(bounds, target):
 
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
 @pytest.mark.parametrize("name", SETS)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_never_slower_and_never_falling(name, covariance_type, seed):
+def test_never_slower_and_never_falling(name, covariance_type):
     x, k = SETS[name]
-    settings = {"covariance_type": covariance_type, **given(name, covariance_type, seed)}
+    settings = {"covariance_type": covariance_type, **given(name, covariance_type, 0)}
     plain = GaussianMixture(k, acceleration=None, tol=1e-9, max_iter=1000, **settings).fit(x)
     fast = GaussianMixture(k, tol=1e-7, max_iter=100, **settings).fit(x)
     bounds = np.array(fast.lower_bounds_)

@@ -25,8 +25,8 @@ from daskgmm.gaussian.kernels.choice import choose_kernel, natural_error
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
-FITS = 440
-WHOLE_FITS = 44
+FITS = 220
+WHOLE_FITS = 22
 """Data sets that are fitted whole, from starts to the end: a tenth of a second each."""
 
 REG_COVAR = 1e-6

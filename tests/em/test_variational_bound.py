@@ -93,7 +93,7 @@ def test_it_is_what_draws_from_the_posterior_give(covariance_type, prior_type):
     }
     posterior = BayesianGaussianMixture(2, max_iter=4, **settings).fit(x)
     measured = BayesianGaussianMixture(2, max_iter=5, **settings).fit(x).lower_bound_ * len(x)
-    draws = 4000
+    draws = 1500
     weights, weights_gap = draws_of_weights(posterior, draws, random)
     responsibilities = posterior.predict_proba(x)
     total = weights_gap - (responsibilities * np.log(responsibilities)).sum()

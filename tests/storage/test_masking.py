@@ -206,7 +206,7 @@ def failure(call, mixture, url):
 )
 @pytest.mark.parametrize("entry", ["predict_to_zarr", "predict_to_parquet"])
 def test_no_request_repeats_a_secret(entry, mixture):
-    for requests in range(0, 500, 7):
+    for requests in range(0, 500, 13):
         Late.left = requests
         error = failure(ENTRIES[entry][1], mixture, f"late://bucket/{entry}{requests}")
         if error is None:

@@ -95,7 +95,7 @@ def test_moments_are_those_of_a_reference_row_by_row(
     weights, means, covariances = mixture()
     kernel, own = kernel_of(weights, means, covariances, structure, natural, noise)
     own = np.broadcast_to(own, covariances.shape)
-    x = with_gaps(50)
+    x = with_gaps(25)
     of_rows = np.random.default_rng(2).random(len(x))
     (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, Companions(of_rows))]))
     counts, first, second, total = moments_row_by_row(x, weights, means, own, of_rows, noise)
