@@ -44,13 +44,13 @@ def test_what_is_typed_wins(folder, call):
     assert (found.n_components, found.covariance_type, found.max_iter) == (2, "diag", 2)
 
 
-@pytest.mark.parametrize("text", ["[1, 3]", "1,3", "\n- 1\n- 3"])
+@pytest.mark.parametrize("text", ["[1, 2]", "1,2", "\n- 1\n- 2"])
 def test_lists_and_texts_of_options_with_several_values(folder, call, rows, text):
     np.save("few.npy", rows[:300])
     (folder / "run.yaml").write_text(f"components: {text}\ncovariance: [full, diag]\nn-init: 1\n")
     done = call("sweep", "few.npy", "--config", "run.yaml", "--max-iter", 2, "-o", "best.json")
     assert done.exit_code in (0, 3), done.output
-    for k in ("1", "3"):
+    for k in ("1", "2"):
         for structure in ("full", "diag"):
             assert any({k, structure} <= {*line.split()} for line in done.stdout.splitlines())
 
