@@ -70,9 +70,9 @@ import daskgmm
 from daskgmm.models.fitting import estimator
 from daskgmm.passes.memory import peak_memory
 warnings.simplefilter("ignore")
-k, d = 30, 240
+k, d = 36, 200
 random = np.random.default_rng(0)
-x = 0.1 * random.normal(size=(k, d))[np.arange(1500) % k] + random.normal(size=(1500, d))
+x = 0.1 * random.normal(size=(k, d))[np.arange(900) % k] + random.normal(size=(900, d))
 settings = {"max_iter": 7, "tol": 1e-12, "reg_covar": 0.1, "means_init": x[:k], "warm_start": True}
 settings |= {"weights_init": np.full(k, 1 / k), "precisions_init": np.stack([np.eye(d)] * k)}
 plans, plan_of = [], estimator.plan_of
