@@ -44,7 +44,7 @@ class Fit(NamedTuple):
 
 def main(smoke: bool = False) -> None:
     """Print one line: what a fit of so many rows took."""
-    rows = 20_000 if smoke else int(float(os.environ.get("BENCHMARK_ROWS", 1e7)))
+    rows = 2_000 if smoke else int(float(os.environ.get("BENCHMARK_ROWS", 1e7)))
     with tempfile.TemporaryDirectory(prefix="daskgmm-benchmark-") as folder:
         _write(Path(folder), rows)
         fit = _fitted(Path(folder))

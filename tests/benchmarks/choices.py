@@ -49,13 +49,13 @@ def main(smoke: bool = False) -> None:
     asked = os.environ.get("BENCHMARK_SEEDS")
     count = int(asked) if asked else 1 if smoke else 10
     names = os.environ.get("BENCHMARK_SETS", ",".join([*SMALL_SETS, *DATA_SETS])).split(",")
-    small = ["few", "iris"] if smoke else [name for name in SMALL_SETS if name in names]
+    small = ["few"] if smoke else [name for name in SMALL_SETS if name in names]
     large = ["rare"] if smoke else [name for name in DATA_SETS if name in names]
     with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver"), _prepare) as pool:
         if small:
             choices(pool, small, 2 if smoke else LARGEST, range(count))
         if large:
-            sizes(pool, large, 2_000 if smoke else None, range(count))
+            sizes(pool, large, 300 if smoke else None, range(count))
 
 
 def _prepare() -> None:

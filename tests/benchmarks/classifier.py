@@ -36,7 +36,7 @@ PIXELS, BANDS, CLASSES = 10**8, 4, 3
 def main(smoke: bool = False) -> None:
     """Print accuracies, and the memory of a raster."""
     accuracies(smoke)
-    raster(200_000 if smoke else int(os.environ.get("DASKGMM_RASTER_PIXELS", PIXELS)))
+    raster(100_000 if smoke else int(os.environ.get("DASKGMM_RASTER_PIXELS", PIXELS)))
 
 
 class WithRidge(BaseEstimator):  # type: ignore[misc]

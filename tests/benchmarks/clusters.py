@@ -46,10 +46,10 @@ CHUNK_ROWS = 1000
 
 def main(smoke: bool = False) -> None:
     """Print a table for each claim."""
-    overhead(100 if smoke else 10_000)
-    chunk_counts((10, 100) if smoke else (1_000, 100_000))
+    overhead(4 if smoke else 10_000)
+    chunk_counts((4, 8) if smoke else (1_000, 100_000))
     scheduler_memory(6 if smoke else 200)
-    worker_counts(20_000 if smoke else 16_000_000)
+    worker_counts(2_000 if smoke else 16_000_000)
     simulated((4,) if smoke else (16, 64, 256), 0.05 if smoke else 1.0)
 
 

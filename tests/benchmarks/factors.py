@@ -57,7 +57,7 @@ HEADERS = (
 def main(smoke: bool = False) -> None:
     """Print one table: a line for each kind of rows and number of threads."""
     rows = int(os.environ.get("BENCHMARK_ROWS", 50_000))
-    shape = (2_000, 100, 4, 3) if smoke else (rows, 1000, 20, 10)
+    shape = (300, 20, 3, 2) if smoke else (rows, 1000, 20, 10)
     runs = 1 if smoke else max(1, min(RUNS, RUN_ROWS // rows))
     lines = []
     for kind in SCALES:

@@ -55,7 +55,8 @@ AT_ONCE = (16, 64, 256)
 
 def main(smoke: bool = False) -> None:
     """Print a table for each speed."""
-    nbytes, sizes = (int(4e6), (1,)) if smoke else (int(6e8), (1, 8, 32))
+    nbytes, sizes = (int(4e5), (1,)) if smoke else (int(6e8), (1, 8, 32))
+    latency = LATENCY / 10 if smoke else LATENCY
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(
         prefix="daskgmm-benchmark-", dir=shared if shared.is_dir() else None
@@ -66,7 +67,7 @@ def main(smoke: bool = False) -> None:
             for size in sizes
         }
         for slower in (1,) if smoke else (1, 10):
-            Distant.latency = slower * LATENCY
+            Distant.latency = slower * latency
             Distant.bytes_per_second = BYTES_PER_SECOND / slower
             print_table(
                 f"A pass over {nbytes / 1e6:.0f} MB, {Distant.latency * 1e3:.0f} ms latency, "
@@ -75,9 +76,9 @@ def main(smoke: bool = False) -> None:
                  "share of the line", "target", "reached"],
                 [line for key, path in paths.items() for line in _lines(*key, path)],
             )  # fmt: skip
-        Distant.latency, Distant.bytes_per_second = LATENCY, BYTES_PER_SECOND
+        Distant.latency, Distant.bytes_per_second = latency, BYTES_PER_SECOND
         _print_parquet(Path(folder), nbytes // 10)
-        _print_s3(Path(folder), int(2e6) if smoke else int(2e8), sizes[:2])
+        _print_s3(Path(folder), int(2e5) if smoke else int(2e8), sizes[:2])
 
 
 def _print_parquet(folder: Path, nbytes: int) -> None:

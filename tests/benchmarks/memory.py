@@ -26,8 +26,8 @@ CHUNK_MB = (1, 32, 256)
 
 def main(smoke: bool = False) -> None:
     """Print a table of predictions, and one for the number of rows."""
-    predictions(CHUNK_MB[:1] if smoke else CHUNK_MB, 3e6 if smoke else 200e6)
-    row_counts((10_000, 100_000) if smoke else (10**6, 10**7, 10**8))
+    predictions(CHUNK_MB[:1] if smoke else CHUNK_MB, 3e5 if smoke else 200e6)
+    row_counts((1_000, 2_000) if smoke else (10**6, 10**7, 10**8))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from tests.benchmarks.children import answer, ask, command, environment, request
 from tests.benchmarks.mixtures import Mixture
 from tests.benchmarks.tables import against, print_table, seconds, times
 
-FULL_BYTES, SMOKE_BYTES = 4_000_000_000, 40_000_000
+FULL_BYTES, SMOKE_BYTES = 4_000_000_000, 1_000_000
 
 D, K, THREADS, ITERATIONS = 16, 8, 2, 3
 

@@ -55,8 +55,8 @@ def main(smoke: bool = False) -> None:
     few, many = (int(asked),) * 2 if asked else (1, 1) if smoke else (3, 8)
     names = ["sixteen", "rare"] if smoke else list(DATA_SETS)
     with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver"), _prepare) as pool:
-        whole_fits(pool, names, 2_000 if smoke else None, range(many))
-        acceleration(pool, names, 500 if smoke else FEW_ROWS, range(few), smoke)
+        whole_fits(pool, names, 300 if smoke else None, range(many))
+        acceleration(pool, names, 300 if smoke else FEW_ROWS, range(few), smoke)
 
 
 def _prepare() -> None:
@@ -205,7 +205,7 @@ def acceleration(
     pool: Executor, names: Sequence[str], rows: int, seeds: Sequence[int], smoke: bool
 ) -> None:
     """Passes of plain and accelerated EM to the same end."""
-    most = (100, 50) if smoke else (3000, 1000)
+    most = (10, 5) if smoke else (3000, 1000)
     tasks = {
         f"{_label(name, rows)}, seed {seed}": pool.submit(_race, name, rows, seed, most)
         for name in names

@@ -29,7 +29,7 @@ D, K, THREADS = 4, 18, 2
 CHUNK_ROWS = 1 << 17
 """2 MiB of rows."""
 
-FULL_ROWS, SMOKE_ROWS = (1_000_000, 10_000_000, 100_000_000), (200_000,)
+FULL_ROWS, SMOKE_ROWS = (1_000_000, 10_000_000, 100_000_000), (5_000,)
 
 OUTPUTS = ("label", "posterior")
 

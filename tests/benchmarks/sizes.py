@@ -54,7 +54,7 @@ def main(smoke: bool = False) -> None:
     ):
         sizes = {(n, *model): planned(n, *model) for n in COUNTS for model in models}
     for d, k in models:
-        store_bytes = STORE_BYTES // 100 if smoke else STORE_BYTES
+        store_bytes = STORE_BYTES // 1000 if smoke else STORE_BYTES
         (measured,) = ask("sizes", {"d": d, "k": k, "nbytes": store_bytes}, threads=1)
         for n in COUNTS:
             lines.append(line(n, d, k, sizes[n, d, k], measured["row_seconds"]))

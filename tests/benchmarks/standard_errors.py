@@ -34,11 +34,11 @@ STRETCH = 500
 
 def main(smoke: bool = False) -> None:
     """Print the four tables."""
-    folds, draws = (5, 5) if smoke else (999, 1000)
-    shrink = 20 if smoke else 1
+    folds, draws = (2, 2) if smoke else (999, 1000)
+    shrink = 50 if smoke else 1
     _print_bootstrap(folds, shrink)
     _print_in_time(folds, shrink)
-    _print_coverage(draws, 4000)
+    _print_coverage(draws, 400 if smoke else 4000)
     _print_cost(shrink)
 
 

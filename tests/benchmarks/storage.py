@@ -27,7 +27,7 @@ D = 16
 
 def main(smoke: bool = False) -> None:
     """Print one table."""
-    n, rate = (60_000, 200e6) if smoke else (3_000_000, 100e6)
+    n, rate = (6_000, 200e6) if smoke else (3_000_000, 100e6)
     X = np.random.default_rng(0).normal(size=(n, D))
     lines = []
     with tempfile.TemporaryDirectory(prefix="daskgmm-benchmark-") as folder:

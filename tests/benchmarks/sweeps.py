@@ -39,7 +39,7 @@ class Counting(LocalStore):
 
 def main(smoke: bool = False) -> None:
     """Print the table."""
-    n, largest = (20_000, 4) if smoke else (1_000_000, LARGEST)
+    n, largest = (1_000, 3) if smoke else (1_000_000, LARGEST)
     random = np.random.default_rng(0)
     means = 2.5 * random.normal(size=(CLUSTERS, D))
     x = means[random.choice(CLUSTERS, n, p=random.dirichlet(np.full(CLUSTERS, 5.0)))]
