@@ -11,7 +11,7 @@ import pytest
 from daskgmm import GaussianMixture, plan
 from daskgmm.em.acceleration import memory
 from daskgmm.em.acceleration.memory import coordinates_nbytes, kept_nbytes, most_points
-from daskgmm.em.acceleration.quasi_newton import uphill
+from daskgmm.em.acceleration.quasi_newton import along_gradient, uphill
 from daskgmm.em.acceleration.search import Point
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import CheckpointError, PlanError
@@ -71,7 +71,9 @@ def test_the_bytes_of_points_are_those_that_are_kept(structure):
     of_each = 4, 3
     share = len(points) / most_points(STRUCTURES[structure], *of_each)
     assert nbytes(points) == share * kept_nbytes(STRUCTURES[structure], *of_each)
-    direction = uphill(points, search.in_hand, chart_at)
+    along = along_gradient(points[-1], search.in_hand, chart_at)
+    direction = uphill(along, points)
+    assert direction.points == len(points)
     of_all = 2 * len(points) * direction.origin.nbytes
     assert of_all == share * coordinates_nbytes(STRUCTURES[structure], *of_each)
 

@@ -54,6 +54,10 @@ class Point:
         )
 
 
+Pair = tuple[Array, Array, float]
+"""A step from a point to the next one, by how much the gradient falls, and their product."""
+
+
 @dataclass(frozen=True, slots=True)
 class Direction:
     """A step uphill from `origin`, the current point, in the coordinates about it.
@@ -82,41 +86,57 @@ class Direction:
         return 0.5 * float(self.gradient @ self.em_step)
 
 
-def uphill(points: Sequence[Point], image: Parameters, chart_at: ChartAt) -> Direction:
+def along_gradient(point: Point, image: Parameters, chart_at: ChartAt) -> Direction:
+    """Return the step along the gradient at a point: nearly the EM step, to `image`."""
+    anchor = chart_at(point.parameters)
+    at, gradients = anchor.of_points([point.parameters], [point.image], [point.shares])
+    origin, gradient = at[0], gradients[0]
+    em_step = anchor.coordinates(image) - origin
+    return Direction(anchor, origin, gradient, gradient, em_step, points=1, pairs=0, saddle=False)
+
+
+def uphill(current: Direction, points: Sequence[Point]) -> Direction:
     """Return the quasi-Newton step from the last of consecutive points (Nocedal 1980), uphill.
 
-    All points are mapped anew to the coordinates about the current one, where the first
-    guess of the curvature, the identity, is that of the complete data: with no pairs the
-    step is the gradient, which is nearly the EM step to `image`.
+    All points are mapped anew to the coordinates about the last one, where the first guess of the
+    curvature, the identity, is that of the complete data.
+
+    Parameters
+    ----------
+    current : Direction
+        The step along the gradient at the last point.
+    points : sequence of Point
     """
-    anchor = chart_at(points[-1].parameters)
-    at, gradients = anchor.of_points(
-        [each.parameters for each in points],
-        [each.image for each in points],
-        [each.shares for each in points],
-    )
-    origin, gradient = at[-1].copy(), gradients[-1].copy()
-    # In place, from the last: of large mixtures each of these is as large as a covariance matrix.
-    for i in range(len(points) - 1, 0, -1):
-        at[i] -= at[i - 1]
-        np.subtract(gradients[i - 1], gradients[i], out=gradients[i])
-    pairs: list[tuple[Array, Array, float]] = []
-    saddle = False
-    for step, change in zip(at[1:], gradients[1:], strict=True):
-        curved = float(step @ change)
-        if curved > CURVATURE * float(np.linalg.norm(step) * np.linalg.norm(change)):
-            pairs.append((step, change, curved))
-        else:
-            saddle = True
-    direction = gradient.copy()
+    pairs, saddle = _pairs(current, points[:-1])
+    direction = current.gradient.copy()
     shares = []
     for step, change, curved in reversed(pairs):
         shares.append(float(step @ direction) / curved)
         direction -= shares[-1] * change
     for (step, change, curved), share in zip(pairs, reversed(shares), strict=True):
         direction += (share - float(change @ direction) / curved) * step
-    if not float(direction @ gradient) > 0:
-        direction = gradient
-    em_step = anchor.coordinates(image) - origin
-    sizes = len(points), len(pairs)
-    return Direction(anchor, origin, direction, gradient, em_step, *sizes, saddle)
+    if not float(direction @ current.gradient) > 0:
+        direction = current.gradient
+    return replace(current, step=direction, points=len(points), pairs=len(pairs), saddle=saddle)
+
+
+def _pairs(current: Direction, earlier: Sequence[Point]) -> tuple[list[Pair], bool]:
+    """Return the pairs of positive curvature, and whether there was another one."""
+    pairs: list[Pair] = []
+    if not earlier:
+        return pairs, False
+    at, gradients = current.anchor.of_points(
+        [each.parameters for each in earlier],
+        [each.image for each in earlier],
+        [each.shares for each in earlier],
+    )
+    # In place: of large mixtures each of these is as large as a covariance matrix.
+    for here, there in zip(at, [*at[1:], current.origin], strict=True):
+        np.subtract(there, here, out=here)
+    for here, there in zip(gradients, [*gradients[1:], current.gradient], strict=True):
+        here -= there
+    for step, change in zip(at, gradients, strict=True):
+        curved = float(step @ change)
+        if curved > CURVATURE * float(np.linalg.norm(step) * np.linalg.norm(change)):
+            pairs.append((step, change, curved))
+    return pairs, len(pairs) < len(earlier)

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.em.acceleration.quasi_newton import Direction, Point, uphill
+from daskgmm.em.acceleration.quasi_newton import Direction, Point, along_gradient, uphill
 from daskgmm.gaussian.charts.chart import ChartAt
 from daskgmm.gaussian.parameters import Parameters
 
@@ -152,10 +152,9 @@ def _advance(search: Search, point: Point, image: Parameters, rules: Rules) -> t
         image=image if accepted else search.image,
         passes=search.passes + 1,
     )
-    in_hand = search.in_hand
-    direction = uphill(search.points if search.newton else search.points[-1:], in_hand, chart_at)
-    if not search.newton and direction.em_gain < tolerance:
-        direction = _of_all(search, direction, chart_at)
+    direction = along_gradient(search.best, search.in_hand, chart_at)
+    if search.newton or direction.em_gain < tolerance:
+        direction = uphill(direction, search.points)
     search = _judged(search, direction, accepted, tolerance, most)
     if search.newton:
         return _newton(search, direction, accepted), accepted
@@ -229,13 +228,6 @@ def _em_step(search: Search, begun: Point | None = None) -> Search:
     return replace(search, proposal=search.in_hand, kind="em", begun=begun)
 
 
-def _of_all(search: Search, direction: Direction, chart_at: ChartAt) -> Direction:
-    """Return the direction from all points, if it is not that already."""
-    if direction.points == len(search.points):
-        return direction
-    return uphill(search.points, search.in_hand, chart_at)
-
-
 def _extrapolate(search: Search, direction: Direction, accepted: bool, chart_at: ChartAt) -> Search:
     """Return the search with the next proposal of a cycle: EM step, then extrapolation."""
     if search.begun is not None:
@@ -246,7 +238,9 @@ def _extrapolate(search: Search, direction: Direction, accepted: bool, chart_at:
     search = replace(search, passes=0, before=search.best.objective)
     if gain >= LITTLE:
         return _em_step(search, search.best)
-    return _newton(replace(search, newton=True), _of_all(search, direction, chart_at), accepted)
+    if direction.points < len(search.points):
+        direction = uphill(direction, search.points)
+    return _newton(replace(search, newton=True), direction, accepted)
 
 
 def _far_proposal(search: Search, begun: Point, chart_at: ChartAt) -> Search:
