@@ -111,6 +111,8 @@ class Needs:
         Coordinates of the fit, in words.
     precision : str
         What early passes may be computed in.
+    n_candidates : int or None
+        Components that each row is compared with; None for all.
     checkpoint : bool
         Whether the state of the fit is written after each iteration.
     n_buffer_rows : int
@@ -141,6 +143,7 @@ class Needs:
     noise_nbytes: int = 0
     coordinates: str = "the columns as they are"
     precision: str = FLOAT64
+    n_candidates: int | None = None
     checkpoint: bool = False
     n_buffer_rows: int = 0
     least_tile_rows: int = 0
@@ -191,6 +194,8 @@ class Plan(Carded):
         Treatment of rows that miss a value, in words.
     precision : str
         What passes are computed in, in words.
+    candidates : str
+        Components that each row is compared with, in words; empty if it is with all.
     checkpoint : bool
         Whether the state of the fit is written after each iteration.
     chunks : int
@@ -227,6 +232,7 @@ class Plan(Carded):
     coordinates: str
     missing: str
     precision: str
+    candidates: str
     checkpoint: bool
     chunks: int
     batches: int
@@ -338,6 +344,7 @@ class Plan(Carded):
             ("a block is", "a chunk, or small chunks in a row, read at once"),
             ("kernel", self.kernel),
             ("precision", self.precision),
+            *([("candidates", self.candidates)] if self.candidates else []),
             ("passes", f"1 or 2 for the start, then at most {iterations}"),
             ("checkpoint", "written after each iteration" if self.checkpoint else "none"),
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
@@ -377,6 +384,7 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         coordinates=needs.coordinates,
         missing=_missing_in_words(needs),
         precision=_precision_in_words(needs.precision),
+        candidates=_candidates_in_words(needs),
         checkpoint=needs.checkpoint,
         chunks=len(rows.lengths),
         batches=len(data.batches),
@@ -396,6 +404,15 @@ def _precision_in_words(precision: str) -> str:
     if precision == FLOAT64:
         return FLOAT64
     return f"early passes in {precision} where rounding allows it; sums and the last in {FLOAT64}"
+
+
+def _candidates_in_words(needs: Needs) -> str:
+    if needs.n_candidates is None:
+        return ""
+    return (
+        f"{needs.n_candidates} of {needs.n_components} for each row; where EM has converged, 2 "
+        "passes choose others and compare them"
+    )
 
 
 def _missing_in_words(needs: Needs) -> str:

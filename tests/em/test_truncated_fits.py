@@ -233,6 +233,12 @@ def test_a_model_file_keeps_what_is_left_out(tmp_path, whole):
     assert "10 of 24 for each row" in loaded._repr_html_()
 
 
+def test_a_plan_tells_of_candidates_and_of_their_passes():
+    planned = str(plan(X, estimator=GaussianMixture(**SETTINGS)))
+    assert "\ncandidates       10 of 24 for each row; where EM has converged, 2 passes" in planned
+    assert "candidates" not in str(plan(X, K))
+
+
 def test_memory_is_planned_for_the_cells():
     dense, truncated = plan(X, K), plan(X, K, n_candidates=10)
     assert truncated.thread_nbytes > dense.thread_nbytes

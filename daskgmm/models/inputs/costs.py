@@ -149,6 +149,7 @@ def plan_of(
         noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
         precision=settings.precision,
+        n_candidates=settings.n_candidates,
         checkpoint=kept,
         n_buffer_rows=settings.n_buffer_rows(d),
         least_tile_rows=settings.least_tile_rows(d),
