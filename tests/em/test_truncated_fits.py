@@ -193,6 +193,7 @@ def test_a_warm_start_goes_on_with_cells_of_its_own(whole):
     assert going_on.lower_bound_ >= whole.lower_bound_ - 0.01
     assert going_on.left_out_ < 0.01
     dense = copy.deepcopy(whole).set_params(warm_start=True, n_candidates=None).fit(X)
+    assert dense.lower_bounds_[0] >= whole.lower_bound_
     assert dense.score(X) >= whole.score(X) - 1e-9
     again = copy.deepcopy(dense).set_params(n_candidates=10, max_iter=3).fit(X)
     assert again.lower_bound_ == pytest.approx(dense.lower_bound_, abs=0.01)
