@@ -199,6 +199,17 @@ def test_a_warm_start_goes_on_with_cells_of_its_own(whole):
     assert again.lower_bound_ == pytest.approx(dense.lower_bound_, abs=0.01)
 
 
+@pytest.mark.parametrize("iterations", [5, 20])
+def test_what_acceleration_knew_of_a_bound_is_forgotten(iterations):
+    """Where warm starts are meant from the beginning, fits keep it."""
+    settings = {**SETTINGS, "max_iter": iterations}
+    going_on = GaussianMixture(**settings, warm_start=True).fit(X)
+    going_on.set_params(n_candidates=None).fit(X)
+    begun_anew = GaussianMixture(**settings).fit(X)
+    begun_anew.set_params(n_candidates=None, warm_start=True).fit(X)
+    assert going_on.lower_bounds_ == begun_anew.lower_bounds_
+
+
 def test_a_warm_start_on_other_rows_has_no_bound_to_stay_above(whole):
     far = 2.0 * X
     assert whole.score(far) < whole.lower_bound_ - 2.0

@@ -19,6 +19,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.inputs.labels import check_room
 from daskgmm.models.settings.initial import check_initial
 from daskgmm.models.settings.outliers import check_same_outliers
+from daskgmm.models.settings.truncation import left_out_of
 from daskgmm.names import FLOAT64
 
 
@@ -54,13 +55,15 @@ def _resume(mixture: Any, settings: Settings, columns: int) -> Resume | None:
     # Nor are cells: those of this fit leave out something else.
     known = known and settings.n_candidates is None
     same = known and ended == Objective.of(settings, columns)
+    # Points of a fit with candidates have a bound, and the likelihood is higher.
+    of_likelihood = same and left_out_of(mixture) is None
     parameters = mixture._parameters()
     if mixture.equal_weights:
         parameters = parameters.with_equal_weights()
     return Resume(
         parameters,
         lower_bound=mixture.lower_bound_ if same else -math.inf,
-        search=search_to_go_on(mixture) if same else None,
+        search=search_to_go_on(mixture) if of_likelihood else None,
         coordinates=mixture._coordinates(),
         facts=getattr(mixture, "fitted_on_", None) or None,
         scatter=getattr(mixture, "_scatter", None),
