@@ -205,8 +205,8 @@ def test_projected_steps_end_where_exact_ones_do(monkeypatch):
 )
 def test_every_start_finds_the_components(init_params, limit, truth, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
-    x, labels = truth.rows(1000)
-    found = GaussianMixture(K, **SETTINGS, init_params=init_params, n_init=3).fit(x).predict(x)
+    x, labels = truth.rows(500)
+    found = GaussianMixture(K, **SETTINGS, init_params=init_params, n_init=2).fit(x).predict(x)
     table = np.array([np.bincount(found[labels == k], minlength=K) for k in range(K)])
     assert table.max(1).sum() > 0.93 * len(x)
 
@@ -275,10 +275,9 @@ def test_splits_and_merges_stay_in_the_structure(mixture):
 
 @pytest.mark.slow
 def test_it_is_swept_over_components_and_factors(x):
-    found = sweep(
-        x[:500], (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2], n_init=1, random_state=0
-    )
-    best = found.best()
+    found = sweep(x[:500], (2, 3), ("mcfa", "factor"), n_factors=[1, 2], n_init=1, random_state=0)
+    with pytest.warns(match="the largest number that was tried"):
+        best = found.best()
     assert (best.n_components, best.covariance_type, best.n_factors) == (K, "mcfa", Q)
     assert_shared(best)
 
@@ -288,8 +287,9 @@ def test_it_is_swept_over_components_and_factors(x):
 @pytest.mark.parametrize("limit", [64, 0])
 def test_noise_weights_and_equal_weights(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
-    far = np.concatenate([x, np.random.default_rng(0).uniform(-200, 200, size=(80, D))])
-    noisy = GaussianMixture(K, **ONE_START, noise=True).fit(far)
+    x = x[:400]
+    far = np.concatenate([x, np.random.default_rng(0).uniform(-200, 200, size=(40, D))])
+    noisy = GaussianMixture(K, **ONE_START, noise=True, max_iter=30).fit(far)
     assert (noisy.predict(far[len(x) :]) == -1).mean() > 0.95
     assert np.isnan(noisy.transform(far)[noisy.predict(far) == -1]).all()
     weighed = GaussianMixture(K, **ONE_START).fit(x, sample_weight=np.full(len(x), 2.0))

@@ -59,9 +59,12 @@ def same(one, other):
         lambda **s: mixture_of(4, **s),
         lambda **s: mixture_of(4, acceleration=None, covariance_type="tied", **s),
         pytest.param(
-            lambda **s: GaussianMixture(3, standardise=True, tails="t", **s), marks=pytest.mark.slow
+            lambda **s: mixture_of(3, standardise=True, tails="t", **s), marks=pytest.mark.slow
         ),
-        pytest.param(lambda **s: BayesianGaussianMixture(4, **s), marks=pytest.mark.slow),
+        pytest.param(
+            lambda **s: BayesianGaussianMixture(4, init_params="k-means++", **s),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["accelerated", "plain", "tails", "bayesian"],
 )

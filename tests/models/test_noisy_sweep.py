@@ -19,7 +19,7 @@ pytestmark = [
 SETTINGS = {"n_components": [1, 2, 3], "n_init": 1, "random_state": 0}
 
 
-def rows(n=500, seed=0):
+def rows(n=300, seed=0):
     """Return rows of two clusters whose noise has two levels: more clusters to a plain fit."""
     random = np.random.default_rng(seed)
     noise = np.where(random.random((n, 1)) < 0.5, 0.05, 25.0) * np.ones((n, 2))
@@ -60,10 +60,11 @@ def test_rows_with_noise_ask_for_more_components_without_it(found):
 def test_noise_that_rows_share(matrices):
     shared = np.array([0.5, 1.0])
     given = np.diag(shared) if matrices else shared
-    table = sweep(X, noise_variance=given, **SETTINGS).table
+    settings = {**SETTINGS, "n_components": [1, 2]}
+    table = sweep(X, noise_variance=given, **settings).table
     each = np.broadcast_to(shared, X.shape).copy()
     each[0, 0] = np.nextafter(0.5, 1.0)  # so every row has a noise of its own
-    other = sweep(X, noise_variance=each, **SETTINGS).table
+    other = sweep(X, noise_variance=each, **settings).table
     for name in ("log_likelihood", "icl"):
         np.testing.assert_allclose(table[name], other[name], rtol=1e-5)
 
@@ -71,7 +72,7 @@ def test_noise_that_rows_share(matrices):
 def test_structures_and_bits_anywhere(found, monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
     lazy = [da.from_array(values, chunks=(100, 2)) for values in (X, NOISE)]
-    given = {"covariance_type": ["full", "diag", "tied"], **SETTINGS, "n_components": [2, 3]}
+    given = {"covariance_type": ["full", "diag", "tied"], **SETTINGS, "n_components": [2]}
     tables = []
     for threads in (1, 3):
         with dask.config.set(num_workers=threads):

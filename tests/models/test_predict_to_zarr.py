@@ -73,9 +73,26 @@ SOURCES: dict[str, Any] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", list(SOURCES))
 @pytest.mark.parametrize(
-    "cut", [{}, {"chunks": 333}, {"chunks": 100, "shards": 700}, {"chunks": 5 * N}]
+    ("source", "cut"),
+    [
+        ("numpy", {}),
+        ("numpy", {"chunks": 100, "shards": 700}),
+        ("zarr", {}),
+        ("zarr", {"chunks": 333}),
+        ("zarr, one chunk", {"chunks": 5 * N}),
+        ("zarr, one chunk", {"chunks": 100, "shards": 700}),
+        ("dask", {"chunks": 333}),
+        ("dask", {"chunks": 100, "shards": 700}),
+        ("dask, irregular", {}),
+        ("dask, irregular", {"chunks": 333}),
+        ("dask, irregular", {"chunks": 100, "shards": 700}),
+        ("dask, irregular", {"chunks": 5 * N}),
+        ("dask, single rows", {"chunks": 333}),
+        ("list", {}),
+        ("list", {"chunks": 333}),
+        ("path", {"chunks": 5 * N}),
+    ],
 )
 def test_what_is_written_is_what_is_predicted(
     source: str, cut: dict[str, Any], rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path

@@ -164,11 +164,11 @@ def test_of_rows_that_count_the_same():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["EVI", "VEE", "EEV"])
+@pytest.mark.parametrize("kind", ["EVI", "VEE"])
 def test_errors_are_those_of_a_bootstrap(kind):
     """Of 150 samples, the spread of which is known to 6 % each."""
     x, random = X[2], np.random.default_rng(0)
-    settings = {**CLOSE, "covariance_type": kind, "tol": 1e-9}
+    settings = {**CLOSE, "covariance_type": kind, "tol": 1e-7}
     mixture = GaussianMixture(K, **settings).fit(x)
     begin = {
         "weights_init": mixture.weights_,
