@@ -63,7 +63,7 @@ def x(truth):
 
 @pytest.fixture(scope="module")
 def mixture(x):
-    return GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x)
+    return GaussianMixture(K, **ONE_START, tol=1e-6).fit(x)
 
 
 def assert_shared(mixture):
@@ -80,7 +80,7 @@ def assert_shared(mixture):
 @pytest.mark.parametrize("limit", [64, 0])
 def test_components_share_loadings_noise_and_center(x, limit, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
-    found = GaussianMixture(K, **SETTINGS).fit(x)
+    found = GaussianMixture(K, **ONE_START).fit(x)
     assert_shared(found)
     assert found.factor_loadings_.shape == (D, Q)
     assert found.explained_variance_.shape == (Q,)

@@ -88,8 +88,7 @@ def test_sums_and_copies_of_columns_are_not_evidence_against_a_component():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
-@pytest.mark.parametrize("unit", [1e-4, 1e-3])
-@pytest.mark.parametrize("settings", [{}, {"covariance_type": "diag"}])
+@pytest.mark.parametrize(("unit", "settings"), [(1e-4, {}), (1e-3, {"covariance_type": "diag"})])
 def test_data_in_small_units_are_said_to_be_swallowed(unit, settings):
     x = np.concatenate([RANDOM.normal(size=(300, 2)) + c for c in ([0, 0], [8, 0], [0, 8])]) * unit
     with pytest.warns(ScaleWarning, match=r"reg_covar is 1e-06.*column 0 \(variance"):
@@ -127,10 +126,9 @@ def test_a_start_with_a_spread_of_its_own_is_preferred():
 @pytest.mark.slow
 def test_iris_has_two_full_components():
     """mclust's choice, and its BIC; a component of 29 rows with petals 0.2 wide was chosen."""
-    for seed in (0, 1):
-        found = sweep(load_iris().data, range(1, 6), random_state=seed)
-        assert found.best().n_components == 2
-        assert_allclose(found.best().criteria_["bic"], 574.0178, atol=1e-3)
+    found = sweep(load_iris().data, range(1, 6), random_state=0)
+    assert found.best().n_components == 2
+    assert_allclose(found.best().criteria_["bic"], 574.0178, atol=1e-3)
 
 
 @pytest.mark.slow

@@ -136,7 +136,7 @@ def test_precisions_that_are_in_no_such_structure_are_brought_into_it(name):
     """Those of the likeliest matrices: from a start outside the structure the bound would fall."""
     x = clusters()
     free = "diag" if name.endswith("I") else "full"
-    given = GaussianMixture(3, covariance_type=free, random_state=0).fit(x)
+    given = GaussianMixture(3, covariance_type=free, init_params="k-means++", random_state=0).fit(x)
     start = {"means_init": given.means_, "precisions_init": given.precisions_, "random_state": 0}
     for weights in (None, given.weights_):
         settings = {"covariance_type": name, "weights_init": weights, **start}

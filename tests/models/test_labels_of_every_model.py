@@ -352,8 +352,7 @@ def test_a_classifier_has_classes_with_tails(tails, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
-@pytest.mark.parametrize("tails", TAILS)
-@pytest.mark.parametrize("standardise", [False, True])
+@pytest.mark.parametrize(("tails", "standardise"), list(zip(TAILS, [False, True], strict=True)))
 def test_mixtures_of_classes_have_tails_of_their_own(tails, standardise, tmp_path):
     settings = {"tails": tails, "standardise": standardise, "random_state": 0, "tol": 1e-6}
     found = GaussianMixtureClassifier(structures="own", **settings).fit(X, Z)

@@ -52,17 +52,17 @@ def test_five_iterations_are_those_of_a_reference_row_by_row():
     given = {"weights_init": weights, "means_init": means}
     given["precisions_init"] = np.linalg.inv(covariances)
     settings = {"acceleration": None, "tol": 0.0, "max_iter": 5, "reg_covar": 0.0}
-    found = mixture(**given, **settings).fit(GAPS)
-    of_rows = SOME.sum()
+    found = mixture(**given, **settings).fit(GAPS[:300])
+    rows = GAPS[:300][SOME[:300]]
     for _ in range(5):
-        moments = moments_row_by_row(GAPS[SOME], weights, means, covariances)
+        moments = moments_row_by_row(rows, weights, means, covariances)
         counts, first, second, total = moments
-        weights, means = counts / of_rows, first / counts[:, None]
+        weights, means = counts / len(rows), first / counts[:, None]
         covariances = second / counts[:, None, None] - means[:, :, None] * means[:, None]
     np.testing.assert_allclose(found.weights_, weights, rtol=1e-10)
     np.testing.assert_allclose(found.means_, means, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(found.covariances_, covariances, rtol=1e-10, atol=1e-10)
-    assert found.lower_bounds_[-1] == pytest.approx(total / of_rows, rel=1e-12)
+    assert found.lower_bounds_[-1] == pytest.approx(total / len(rows), rel=1e-12)
 
 
 @pytest.mark.parametrize("acceleration", ["auto", None])
@@ -110,17 +110,23 @@ def test_means_are_right_where_those_of_filled_rows_are_far_off():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("structure", [*STRUCTURES])
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
-@pytest.mark.parametrize("acceleration", ["auto", None])
+@pytest.mark.parametrize(
+    ("structure", "acceleration"),
+    [
+        *((each, None) for each in STRUCTURES),
+        *((each, "auto") for each in ("full", "tied", "diag", "spherical", "EVE")),
+    ],
+)
 def test_the_objective_never_falls(structure, acceleration):
     settings = {"covariance_type": structure, "acceleration": acceleration}
     # Without reg_covar plain EM is exact; accelerated, it is so with it.
     reg_covar = 0.05 if acceleration else 0.0
     if acceleration:
         settings |= {"init_params": "k-means++", "n_init": 1}
-    found = mixture(n_components=3, tol=1e-7, reg_covar=reg_covar, **settings).fit(GAPS)
+    settings |= {"reg_covar": reg_covar, "max_iter": 30}
+    found = mixture(n_components=3, tol=1e-7, **settings).fit(GAPS[:500])
     bounds = np.array(found.lower_bounds_)
     assert len(bounds) > 3
     assert (np.diff(bounds) > -1e-10).all()
@@ -400,7 +406,7 @@ def test_a_saved_mixture_imputes_the_same_bits(tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_measures_what_rows_have():
-    found = sweep(GAPS, [1, 2, 3], missing="marginalise", random_state=0)
+    found = sweep(GAPS, [1, 2, 3], missing="marginalise", n_init=1, random_state=0)
     best = found.best("bic")
     assert best.n_components == 2
     fitted = [i for i, status in enumerate(found.table["status"]) if status == "fitted"]

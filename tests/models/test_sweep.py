@@ -199,9 +199,8 @@ def test_chunks_do_not_matter(sample_rows):
     settings = {**SETTINGS, "covariance_type": ("full", "tied"), "sample_rows": sample_rows}
     settings |= {"n_components": (2, 3), "n_init": 1}
     expected = sweep(X, **settings)
-    for chunks in ((500, D), ((77, 1, 422, 1000), (2, 1))):
-        other = sweep(da.from_array(X, chunks=chunks), **settings)
-        assert_same_table(other.table, expected.table, 1e-8)
+    other = sweep(da.from_array(X, chunks=((77, 1, 422, 500, 500), (2, 1))), **settings)
+    assert_same_table(other.table, expected.table, 1e-8)
 
 
 def test_clearly_beaten_sizes_stay_on_the_sample():
@@ -270,13 +269,13 @@ def stations(count, each, seed=0):
 
 def test_held_out_groups_ask_for_fewer_components():
     """Stations are drawn from one Gaussian; BIC takes each of them for a cluster."""
-    rows, belongs = stations(40, 50)
+    rows, belongs = stations(30, 40)
     shuffled = np.random.default_rng(1).permutation(len(rows))
     rows, belongs = rows[shuffled], belongs[shuffled]
-    settings = {"n_components": (1, 2, 24), "random_state": 0, "n_init": 1}
+    settings = {"n_components": (1, 2, 16), "random_state": 0, "n_init": 1}
     grouped = sweep(rows, groups=belongs, criterion="heldout", **settings)
     blind = sweep(rows, criterion="heldout", **settings)
-    assert grouped.best("bic").n_components == blind.best().n_components == 24
+    assert grouped.best("bic").n_components == blind.best().n_components == 16
     assert grouped.best().n_components <= 2
     place = row(grouped, 1)
     assert grouped.table["heldout_se"][place] > 3 * blind.table["heldout_se"][place]
@@ -370,7 +369,7 @@ def test_rows_of_weight_zero_are_no_rows():
 def undisturbed(request):
     """Settings of a sweep, what it finds, and the names of its passes."""
     settings = {**SETTINGS, "covariance_type": ("full", "diag"), "sample_rows": request.param}
-    settings |= {"X": da.from_array(X, chunks=(350, D)), "tol": 1e-9, "n_components": (2, 3)}
+    settings |= {"X": da.from_array(X, chunks=(350, D)), "tol": 1e-9, "n_components": 3}
     settings["n_init"] = 1
     events = []
     return settings, sweep(listen=events.append, **settings), passes_of(events)

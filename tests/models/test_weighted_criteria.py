@@ -105,7 +105,7 @@ def on_a_sample(mixture):
     return GaussianMixture(**settings).fit(X, sample_weight=WEIGHTS)
 
 
-@pytest.mark.parametrize("scale", [1 / WEIGHTS.sum(), 2.0**40, 2.0**-40, 1e12, 1e-12])
+@pytest.mark.parametrize("scale", [1 / WEIGHTS.sum(), 2.0**40, 1e-12])
 def test_a_fit_has_no_scale_of_the_weights(scale, on_a_sample):
     one = copy.deepcopy(on_a_sample)
     other = GaussianMixture(**one.get_params()).fit(X, sample_weight=WEIGHTS * scale)
@@ -121,7 +121,7 @@ def test_a_fit_has_no_scale_of_the_weights(scale, on_a_sample):
 
 @pytest.mark.parametrize("sample_rows", [None, 300])
 def test_a_sweep_has_no_scale_of_the_weights(sample_rows):
-    settings = {"n_components": range(1, 5), "n_init": 2, "random_state": 0}
+    settings = {"n_components": (3, 4), "n_init": 1, "random_state": 0}
     scales = (1.0, 2.0**-40, 1e12)
     first, *others = (
         sweep(X, sample_weight=WEIGHTS * s, sample_rows=sample_rows, **settings) for s in scales
@@ -140,12 +140,17 @@ def test_a_sweep_has_no_scale_of_the_weights(sample_rows):
             assert one.means_.tobytes() == other.means_.tobytes()
 
 
+@pytest.fixture(scope="module")
+def without_weights():
+    return sweep(X, (2, 3, 4), n_init=1, random_state=0)
+
+
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 @pytest.mark.parametrize("weight", [1 / N, 100.0])
-def test_equal_weights_choose_as_none_do(weight):
-    expected = sweep(X, range(1, 5), random_state=0)
+def test_equal_weights_choose_as_none_do(weight, without_weights):
+    expected = without_weights
     said = {"weights_are": "relative"}  # of 100 each one might think otherwise
-    found = sweep(X, range(1, 5), sample_weight=np.full(N, weight), random_state=0, **said)
+    found = sweep(X, (2, 3, 4), sample_weight=np.full(N, weight), n_init=1, random_state=0, **said)
     assert found.table["n"] == expected.table["n"] == [N] * len(found.models)
     for name in ("aic", "bic", "icl"):
         assert_allclose(found.table[name], expected.table[name], rtol=1e-7)
