@@ -514,7 +514,8 @@ def test_names_and_numbers_together_are_refused():
 def test_files_keep_the_numbers_of_components_that_were_asked_for(
     tmp_path, structures, given, back
 ):
-    found = GaussianMixtureClassifier(given, structures=structures, random_state=0, max_iter=500)
+    settings = {"structures": structures, "covariance_type": "diag", "max_iter": 500}
+    found = GaussianMixtureClassifier(given, random_state=0, **settings)
     found.fit(IRIS, Y).save(tmp_path / "c.json")
     again = GaussianMixtureClassifier.load(tmp_path / "c.json")
     assert again.n_components == back
