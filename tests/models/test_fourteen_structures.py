@@ -167,8 +167,8 @@ def nasty(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in COVARIANCES if not STRUCTURES[name].free])
 def test_the_objective_never_falls(name):
-    """Over 16 small sets, each trouble with each number of components, which it may not bear."""
-    for seed in range(16):
+    """Over 32 small sets, each trouble with each number of components, which it may not bear."""
+    for seed in range(32):
         x = nasty(seed)
         mixture = GaussianMixture(
             1 + seed // 4 % 4, covariance_type=name, init_params="random_from_data", max_iter=12,

@@ -99,7 +99,7 @@ def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
         x[:, -1] = 5.0
     mixture = GaussianMixture(
         int(random.integers(1, 5)), covariance_type=covariance_type, n_factors=2,
-        reg_covar=(1e-6, 1e-2)[seed // 4], random_state=seed, max_iter=30,
+        reg_covar=(1e-6, 1e-2)[seed // 4], random_state=seed, max_iter=60,
     )  # fmt: skip
     assert_never_falls(mixture, x)
 
