@@ -13,7 +13,7 @@ from daskgmm.testing.mixtures import random_mixture
 
 pytestmark = pytest.mark.slow
 
-N, K, D = 30_000, 2, 3
+N, K, D = 100_000, 2, 3
 
 SEED = 2
 """Of 266 normal values the largest is above three standard errors in half of all samples."""
